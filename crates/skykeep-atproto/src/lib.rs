@@ -1,0 +1,18 @@
+//! The protocol's truth: identifiers, CAR files, trees, commits, signatures, PLC logs.
+//!
+//! Pure and synchronous: no files of its own, no network, no clock. The same bytes give the same answer, every parser
+//! ends on hostile input with a typed error and bounded memory, and only [`verify`] can make the types that the vault
+//! accepts. Sources: the AT Protocol specifications (Repository, Data Model, DID, Handle, Cryptography) and did:plc.
+
+pub mod cbor;
+pub mod cid;
+pub mod did;
+mod error;
+pub mod handle;
+pub mod tid;
+
+pub use cid::{Cid, Codec};
+pub use did::Did;
+pub use error::Error;
+pub use handle::Handle;
+pub use tid::Tid;
