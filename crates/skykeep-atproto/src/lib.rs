@@ -9,10 +9,14 @@ pub mod cid;
 pub mod did;
 mod error;
 pub mod handle;
+pub mod keys;
+pub mod plc;
 pub mod tid;
 
 pub use cid::{Cid, Codec};
 pub use did::Did;
 pub use error::Error;
 pub use handle::Handle;
+pub use keys::{Curve, DidKey, SigningKey};
+pub use plc::{KeyHistory, KeyPeriod};
 pub use tid::Tid;
