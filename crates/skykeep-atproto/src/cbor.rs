@@ -171,6 +171,18 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Steps over bytes that the shape prescribes to the letter.
+    #[inline]
+    pub(crate) fn expect(&mut self, literal: &[u8]) -> Result<(), Error> {
+        match self.bytes.get(self.at..) {
+            Some(rest) if rest.starts_with(literal) => {
+                self.at += literal.len();
+                Ok(())
+            }
+            _ => self.fail(CborFault::WrongType),
+        }
+    }
+
     #[inline]
     fn utf8(&mut self, len: usize) -> Result<&'a str, Error> {
         let at = self.at;

@@ -4,13 +4,18 @@
 //! ends on hostile input with a typed error and bounded memory, and only [`verify`] can make the types that the vault
 //! accepts. Sources: the AT Protocol specifications (Repository, Data Model, DID, Handle, Cryptography) and did:plc.
 
+pub mod car;
 pub mod cbor;
 pub mod cid;
+pub mod commit;
 pub mod did;
 mod error;
 pub mod handle;
 pub mod keys;
+pub mod mst;
+pub mod path;
 pub mod plc;
+pub mod record;
 pub mod tid;
 
 pub use cid::{Cid, Codec};
