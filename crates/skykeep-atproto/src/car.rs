@@ -35,7 +35,11 @@ pub(crate) fn varint(bytes: &[u8]) -> Varint {
     for (i, byte) in bytes.iter().take(9).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * i);
         if byte & 0x80 == 0 {
-            return if *byte == 0 && i > 0 { Varint::Bad } else { Varint::Value(value, i + 1) };
+            return if *byte == 0 && i > 0 {
+                Varint::Bad
+            } else {
+                Varint::Value(value, i + 1)
+            };
         }
     }
     if bytes.len() >= 9 { Varint::Bad } else { Varint::More }
@@ -55,7 +59,10 @@ fn write_varint(out: &mut Vec<u8>, mut value: u64) {
 ///
 /// Errors: `Cbor`, or `Shape` when it is not a version 1 header.
 pub fn read_header(bytes: &[u8]) -> Result<Vec<Cid>, Error> {
-    let shape = |reason| Error::Shape { what: "CAR header", reason };
+    let shape = |reason| Error::Shape {
+        what: "CAR header",
+        reason,
+    };
     let mut reader = Reader::new(bytes);
     let entries = reader.map()?;
     let (mut roots, mut version, mut previous) = (None, None, None);
@@ -80,7 +87,13 @@ pub fn read_header(bytes: &[u8]) -> Result<Vec<Cid>, Error> {
 /// The header of a CAR with one root, its length included.
 pub fn header(root: Cid) -> Vec<u8> {
     let mut writer = Writer::new();
-    writer.map(2).text("roots").array(1).link(root).text("version").unsigned(1);
+    writer
+        .map(2)
+        .text("roots")
+        .array(1)
+        .link(root)
+        .text("version")
+        .unsigned(1);
     let body = writer.into_bytes();
     let mut out = Vec::with_capacity(body.len() + 1);
     write_varint(&mut out, body.len() as u64);
@@ -115,7 +128,13 @@ const WRITE_SIZE: usize = 256 * 1024;
 impl<W: Write> CarWriter<W> {
     /// Begins a file with one root.
     pub fn new(out: W, root: Cid) -> Self {
-        Self { out, hash: Sha256::new(), len: 0, blocks: 0, buffer: header(root) }
+        Self {
+            out,
+            hash: Sha256::new(),
+            len: 0,
+            blocks: 0,
+            buffer: header(root),
+        }
     }
 
     /// Appends a block. The caller has proved that `cid` names `bytes`.
@@ -124,14 +143,22 @@ impl<W: Write> CarWriter<W> {
         self.buffer.extend(cid.to_bytes());
         self.buffer.extend(bytes);
         self.blocks += 1;
-        if self.buffer.len() >= WRITE_SIZE { self.flush_buffer() } else { Ok(()) }
+        if self.buffer.len() >= WRITE_SIZE {
+            self.flush_buffer()
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes what is gathered and says what the file is. The destination is flushed, not synced.
     pub fn finish(mut self) -> io::Result<Written> {
         self.flush_buffer()?;
         self.out.flush()?;
-        Ok(Written { sha256: self.hash.finalize().into(), len: self.len, blocks: self.blocks })
+        Ok(Written {
+            sha256: self.hash.finalize().into(),
+            len: self.len,
+            blocks: self.blocks,
+        })
     }
 
     fn flush_buffer(&mut self) -> io::Result<()> {
@@ -151,9 +178,15 @@ pub(crate) fn section(section: &[u8]) -> Result<(Cid, &[u8]), Error> {
     match section.split_at_checked(Cid::LEN) {
         Some((cid, bytes)) => match Cid::from_binary(cid) {
             Some(cid) => Ok((cid, bytes)),
-            None => Err(Error::Cbor { offset: 0, fault: CborFault::BadLink }),
+            None => Err(Error::Cbor {
+                offset: 0,
+                fault: CborFault::BadLink,
+            }),
         },
-        None => Err(Error::Cbor { offset: 0, fault: CborFault::Truncated }),
+        None => Err(Error::Cbor {
+            offset: 0,
+            fault: CborFault::Truncated,
+        }),
     }
 }
 

@@ -82,16 +82,40 @@ impl Commit {
     /// The bytes to sign for a version 3 commit without a predecessor.
     pub fn unsigned_bytes(did: &Did, data: Cid, rev: Tid) -> Vec<u8> {
         let mut writer = Writer::new();
-        writer.map(5).text("did").text(did.as_str()).text("rev").text(rev.as_str());
-        writer.text("data").link(data).text("prev").null().text("version").unsigned(3);
+        writer
+            .map(5)
+            .text("did")
+            .text(did.as_str())
+            .text("rev")
+            .text(rev.as_str());
+        writer
+            .text("data")
+            .link(data)
+            .text("prev")
+            .null()
+            .text("version")
+            .unsigned(3);
         writer.into_bytes()
     }
 
     /// The signed block of a version 3 commit without a predecessor.
     pub fn signed_bytes(did: &Did, data: Cid, rev: Tid, signature: &[u8; 64]) -> Vec<u8> {
         let mut writer = Writer::new();
-        writer.map(6).text("did").text(did.as_str()).text("rev").text(rev.as_str()).text("sig").byte_string(signature);
-        writer.text("data").link(data).text("prev").null().text("version").unsigned(3);
+        writer
+            .map(6)
+            .text("did")
+            .text(did.as_str())
+            .text("rev")
+            .text(rev.as_str())
+            .text("sig")
+            .byte_string(signature);
+        writer
+            .text("data")
+            .link(data)
+            .text("prev")
+            .null()
+            .text("version")
+            .unsigned(3);
         writer.into_bytes()
     }
 }
@@ -102,7 +126,12 @@ mod tests {
 
     fn sample() -> Vec<u8> {
         let did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap();
-        Commit::signed_bytes(&did, Cid::of(Codec::DagCbor, b"tree"), Tid::new(1_700_000_000_000_000, 1), &[7; 64])
+        Commit::signed_bytes(
+            &did,
+            Cid::of(Codec::DagCbor, b"tree"),
+            Tid::new(1_700_000_000_000_000, 1),
+            &[7; 64],
+        )
     }
 
     #[test]
@@ -120,14 +149,21 @@ mod tests {
         let mut writer = Writer::new();
         let mut unsigned = Writer::new();
         for (signed, w) in [(true, &mut writer), (false, &mut unsigned)] {
-            w.map(if signed { 7 } else { 6 }).text("did").text("did:web:example.com").text("rev").text("3jzfcijpj2z2a");
+            w.map(if signed { 7 } else { 6 })
+                .text("did")
+                .text("did:web:example.com")
+                .text("rev")
+                .text("3jzfcijpj2z2a");
             if signed {
                 w.text("sig").byte_string(&[1; 64]);
             }
             w.text("data").link(Cid::of(Codec::DagCbor, b"t")).text("prev").null();
             w.text("extra").unsigned(5).text("version").unsigned(3);
         }
-        assert_eq!(Commit::decode(&writer.into_bytes()).unwrap().unsigned, unsigned.into_bytes());
+        assert_eq!(
+            Commit::decode(&writer.into_bytes()).unwrap().unsigned,
+            unsigned.into_bytes()
+        );
     }
 
     #[test]

@@ -21,6 +21,14 @@ pub enum Error {
         /// Which rule is broken.
         fault: CborFault,
     },
+    /// Text that is not JSON, or JSON of quite another form.
+    #[error("{what} cannot be read as JSON")]
+    Json {
+        /// What it should have been: "audit log", "DID document", …
+        what: &'static str,
+        /// Where and why.
+        source: serde_json::Error,
+    },
     /// Canonical data of another shape than the specification gives it.
     #[error("not a valid {what}: {reason}")]
     Shape {

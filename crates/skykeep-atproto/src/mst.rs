@@ -60,7 +60,12 @@ pub(crate) fn decode<'a>(bytes: &'a [u8], entries: &mut Vec<Entry<'a>>) -> Resul
         let right = tree_link(&mut reader)?;
         reader.expect(&[0x61, b'v'])?;
         let value = reader.link()?;
-        entries.push(Entry { prefix, suffix, value, right });
+        entries.push(Entry {
+            prefix,
+            suffix,
+            value,
+            right,
+        });
     }
     reader.expect(&[0x61, b'l'])?;
     let left = tree_link(&mut reader)?;
@@ -72,7 +77,10 @@ pub(crate) fn decode<'a>(bytes: &'a [u8], entries: &mut Vec<Entry<'a>>) -> Resul
 fn tree_link(reader: &mut Reader<'_>) -> Result<Option<Cid>, Error> {
     let offset = reader.offset();
     match reader.link_or_null()? {
-        Some(cid) if cid.codec() != Codec::DagCbor => Err(Error::Cbor { offset, fault: CborFault::BadLink }),
+        Some(cid) if cid.codec() != Codec::DagCbor => Err(Error::Cbor {
+            offset,
+            fault: CborFault::BadLink,
+        }),
         link => Ok(link),
     }
 }
@@ -90,7 +98,11 @@ pub struct Tree {
 pub fn build(records: &BTreeMap<String, Cid>) -> Tree {
     let keys: Vec<Leaf<'_>> = records
         .iter()
-        .map(|(path, cid)| Leaf { key: path.as_bytes(), value: *cid, layer: layer(path.as_bytes()) })
+        .map(|(path, cid)| Leaf {
+            key: path.as_bytes(),
+            value: *cid,
+            layer: layer(path.as_bytes()),
+        })
         .collect();
     let top = keys.iter().map(|leaf| leaf.layer).max().unwrap_or(0);
     let mut nodes = Vec::new();
@@ -118,7 +130,12 @@ fn build_node(leaves: &[Leaf<'_>], at: u32, nodes: &mut Vec<(Cid, Vec<u8>)>) -> 
         let leaf = &leaves[*i];
         let right = subtree(i + 1, own.get(n + 1).copied().unwrap_or(leaves.len()));
         let prefix = common_prefix(previous, leaf.key);
-        writer.map(4).text("k").byte_string(&leaf.key[prefix..]).text("p").unsigned(prefix as u64);
+        writer
+            .map(4)
+            .text("k")
+            .byte_string(&leaf.key[prefix..])
+            .text("p")
+            .unsigned(prefix as u64);
         writer.text("t").link_or_null(right).text("v").link(leaf.value);
         previous = leaf.key;
     }
@@ -146,14 +163,22 @@ mod tests {
 
     #[test]
     fn known_trees() {
-        let value: Cid = "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454".parse().unwrap();
+        let value: Cid = "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454"
+            .parse()
+            .unwrap();
         let check = |keys: &[&str], expected: &str| {
             let records = keys.iter().map(|key| ((*key).to_owned(), value)).collect();
             assert_eq!(build(&records).root.to_string(), expected);
         };
         check(&[], "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm");
-        check(&["com.example.record/3jqfcqzm3fo2j"], "bafyreibj4lsc3aqnrvphp5xmrnfoorvru4wynt6lwidqbm2623a6tatzdu");
-        check(&["com.example.record/3jqfcqzm3fx2j"], "bafyreih7wfei65pxzhauoibu3ls7jgmkju4bspy4t2ha2qdjnzqvoy33ai");
+        check(
+            &["com.example.record/3jqfcqzm3fo2j"],
+            "bafyreibj4lsc3aqnrvphp5xmrnfoorvru4wynt6lwidqbm2623a6tatzdu",
+        );
+        check(
+            &["com.example.record/3jqfcqzm3fx2j"],
+            "bafyreih7wfei65pxzhauoibu3ls7jgmkju4bspy4t2ha2qdjnzqvoy33ai",
+        );
         check(
             &[
                 "com.example.record/3jqfcqzm3fp2j",
@@ -169,7 +194,12 @@ mod tests {
     #[test]
     fn nodes_decode_to_what_was_built() {
         let records: BTreeMap<String, Cid> = (0..500)
-            .map(|n| (format!("app.bsky.feed.post/{n:013}"), Cid::of(Codec::DagCbor, format!("{n}").as_bytes())))
+            .map(|n| {
+                (
+                    format!("app.bsky.feed.post/{n:013}"),
+                    Cid::of(Codec::DagCbor, format!("{n}").as_bytes()),
+                )
+            })
             .collect();
         let tree = build(&records);
         let mut found = 0;

@@ -64,7 +64,11 @@ pub(crate) fn collection_len(path: &[u8], known: &[u8]) -> Option<usize> {
         return None;
     }
     let same = !known.is_empty() && path.starts_with(known) && path.get(known.len()) == Some(&b'/');
-    let len = if same { known.len() } else { path.iter().position(|b| *b == b'/')? };
+    let len = if same {
+        known.len()
+    } else {
+        path.iter().position(|b| *b == b'/')?
+    };
     let valid = (same || is_nsid(&path[..len])) && is_record_key(&path[len + 1..]);
     valid.then_some(len)
 }
@@ -75,12 +79,33 @@ mod tests {
 
     #[test]
     fn nsids() {
-        for good in ["app.bsky.feed.post", "com.example.fooBar", "a.b.c", "a-0.b-1.c", "net.users.bob.ping", "one.2.three"] {
+        for good in [
+            "app.bsky.feed.post",
+            "com.example.fooBar",
+            "a.b.c",
+            "a-0.b-1.c",
+            "net.users.bob.ping",
+            "one.2.three",
+        ] {
             assert!(is_nsid(good.as_bytes()), "{good}");
         }
         let long = format!("com.{}.foo", "a".repeat(64));
-        for bad in ["", "post", "com.post", "com.example.", ".com.example", "com..foo", "1om.example.foo", "com.example.3", long.as_str(),
-            "com.example.f-o", "com.-x.foo", "com.x-.foo", "com.exa💩ple.thing", "com.example.foo "] {
+        for bad in [
+            "",
+            "post",
+            "com.post",
+            "com.example.",
+            ".com.example",
+            "com..foo",
+            "1om.example.foo",
+            "com.example.3",
+            long.as_str(),
+            "com.example.f-o",
+            "com.-x.foo",
+            "com.x-.foo",
+            "com.exa💩ple.thing",
+            "com.example.foo ",
+        ] {
             assert!(!is_nsid(bad.as_bytes()), "{bad}");
         }
     }
@@ -88,18 +113,42 @@ mod tests {
     #[test]
     fn record_keys() {
         let long = "o".repeat(512);
-        for good in ["self", "3jui7kd54zh2y", "example.com", "~1.2-3_", "pre:fix", "_", "...", long.as_str()] {
+        for good in [
+            "self",
+            "3jui7kd54zh2y",
+            "example.com",
+            "~1.2-3_",
+            "pre:fix",
+            "_",
+            "...",
+            long.as_str(),
+        ] {
             assert!(is_record_key(good.as_bytes()), "{good}");
         }
         let long = "o".repeat(513);
-        for bad in ["", ".", "..", "a/b", "@handle", "any space", "any+space", "#extra", "(x)", "d&ff", "ü", long.as_str()] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "@handle",
+            "any space",
+            "any+space",
+            "#extra",
+            "(x)",
+            "d&ff",
+            "ü",
+            long.as_str(),
+        ] {
             assert!(!is_record_key(bad.as_bytes()), "{bad}");
         }
     }
 
     #[test]
     fn paths_with_and_without_a_known_collection() {
-        let check = |path: &str, known: &str, expected| assert_eq!(collection_len(path.as_bytes(), known.as_bytes()), expected, "{path}");
+        let check = |path: &str, known: &str, expected| {
+            assert_eq!(collection_len(path.as_bytes(), known.as_bytes()), expected, "{path}")
+        };
         check("app.bsky.feed.post/a", "", Some(18));
         check("app.bsky.feed.post/a", "app.bsky.feed.post", Some(18));
         check("app.bsky.feed.postgate/a", "app.bsky.feed.post", Some(22));

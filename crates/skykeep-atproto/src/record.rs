@@ -25,7 +25,12 @@ pub fn check<'a>(bytes: &'a [u8], found: &mut impl FnMut(BlobRef<'a>)) -> Result
     let mut reader = Reader::new(bytes);
     match reader.head()? {
         Head::Map(len) => map(&mut reader, len, 0, found)?,
-        _ => return Err(Error::Cbor { offset: 0, fault: CborFault::WrongType }),
+        _ => {
+            return Err(Error::Cbor {
+                offset: 0,
+                fault: CborFault::WrongType,
+            });
+        }
     }
     reader.end()
 }
@@ -65,7 +70,10 @@ fn value<'a>(reader: &mut Reader<'a>, depth: usize, found: &mut impl FnMut(BlobR
 
 fn deeper(reader: &Reader<'_>, depth: usize) -> Result<(), Error> {
     if depth + 1 >= MAX_DEPTH {
-        return Err(Error::Cbor { offset: reader.offset(), fault: CborFault::TooDeep });
+        return Err(Error::Cbor {
+            offset: reader.offset(),
+            fault: CborFault::TooDeep,
+        });
     }
     Ok(())
 }
@@ -90,9 +98,17 @@ fn map<'a>(
             _ => {}
         }
     }
-    let cid = if typed { target } else { legacy.filter(|_| mime_type.is_some()) };
+    let cid = if typed {
+        target
+    } else {
+        legacy.filter(|_| mime_type.is_some())
+    };
     if let Some(cid) = cid.filter(|cid| cid.codec() == Codec::Raw) {
-        found(BlobRef { cid, mime_type: mime_type.unwrap_or_default(), size: size.filter(|_| typed) });
+        found(BlobRef {
+            cid,
+            mime_type: mime_type.unwrap_or_default(),
+            size: size.filter(|_| typed),
+        });
     }
     Ok(())
 }
@@ -104,7 +120,10 @@ mod tests {
 
     fn blobs(bytes: &[u8]) -> Vec<(Cid, String, Option<u64>)> {
         let mut all = Vec::new();
-        check(bytes, &mut |blob| all.push((blob.cid, blob.mime_type.to_owned(), blob.size))).unwrap();
+        check(bytes, &mut |blob| {
+            all.push((blob.cid, blob.mime_type.to_owned(), blob.size))
+        })
+        .unwrap();
         all
     }
 
@@ -122,8 +141,17 @@ mod tests {
         let mut writer = Writer::new();
         writer.map(2).text("a").array(1).map(1).text("embed");
         typed(&mut writer, image());
-        writer.text("avatar").map(2).text("cid").text(&image().to_string()).text("mimeType").text("image/jpeg");
-        let expected = [(image(), "image/png".to_owned(), Some(5)), (image(), "image/jpeg".to_owned(), None)];
+        writer
+            .text("avatar")
+            .map(2)
+            .text("cid")
+            .text(&image().to_string())
+            .text("mimeType")
+            .text("image/jpeg");
+        let expected = [
+            (image(), "image/png".to_owned(), Some(5)),
+            (image(), "image/jpeg".to_owned(), None),
+        ];
         assert_eq!(blobs(&writer.into_bytes()), expected);
     }
 
@@ -138,9 +166,18 @@ mod tests {
         };
         // A link to a record, a legacy form with a third field, a `ref` without the type, text instead of a link.
         check(&|w| typed(w, Cid::of(Codec::DagCbor, b"record")));
-        check(&|w| drop(w.map(3).text("cid").text(&cid).text("uri").text("at://x").text("mimeType").text("a/b")));
-        check(&|w| drop(w.map(2).text("ref").link(image()).text("mimeType").text("a/b")));
-        check(&|w| drop(w.map(2).text("ref").text(&cid).text("$type").text("blob")));
+        check(&|w| {
+            _ = w
+                .map(3)
+                .text("cid")
+                .text(&cid)
+                .text("uri")
+                .text("at://x")
+                .text("mimeType")
+                .text("a/b")
+        });
+        check(&|w| _ = w.map(2).text("ref").link(image()).text("mimeType").text("a/b"));
+        check(&|w| _ = w.map(2).text("ref").text(&cid).text("$type").text("blob"));
     }
 
     #[test]
@@ -149,7 +186,16 @@ mod tests {
             let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
             assert!(check(&bytes, &mut |_| {}).is_err(), "{hex}");
         };
-        for bad in ["", "80", "00", "a0a0", "a261620061610a", "a16161fb7ff8000000000000", "a161611817", "bf616100ff"] {
+        for bad in [
+            "",
+            "80",
+            "00",
+            "a0a0",
+            "a261620061610a",
+            "a16161fb7ff8000000000000",
+            "a161611817",
+            "bf616100ff",
+        ] {
             refused(bad);
         }
         refused(&format!("a16161{}00", "81".repeat(100_000)));

@@ -22,7 +22,9 @@ impl Tid {
         let value = (micros & ((1 << 53) - 1)) << 10 | u64::from(clock & 0x3ff);
         let mut letters = [0; 13];
         for (i, letter) in letters.iter_mut().enumerate() {
-            *letter = ALPHABET[(value >> (60 - 5 * i)) as usize & 31];
+            #[allow(clippy::cast_possible_truncation)] // masked to five bits
+            let index = (value >> (60 - 5 * i)) as usize & 31;
+            *letter = ALPHABET[index];
         }
         Self(letters)
     }

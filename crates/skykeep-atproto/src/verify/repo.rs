@@ -1,0 +1,407 @@
+//! A repository that was proved: what is in it, and writing it in canonical order.
+//!
+//! Canonical order is commit first, then the tree in pre-order, each node followed by its left subtree and then each
+//! record and the subtree right of it; each block once, at its first place. So the same commit always makes the same
+//! file, whatever order, duplicates and strangers the bytes came with.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom, Write};
+
+use super::index::{Block, BlockSet, Index, OwnedBlobRef};
+use super::report::{FindingCode, Findings, Report, SignedBy};
+use super::walk::Walked;
+use crate::car::{self, CarWriter, MAX_SECTION, Varint, Written};
+use crate::commit::Commit;
+use crate::mst;
+use crate::{Cid, Error, record};
+
+/// A repository of which every byte was proved. Only [`super::RepoCheck`] makes one.
+#[derive(Debug)]
+pub struct VerifiedRepo {
+    index: Index,
+    commit: Commit,
+    signed_by: SignedBy,
+    /// All blocks in canonical order, each once.
+    order: Vec<Block>,
+    from: Option<(Cid, BlockSet)>,
+    collections: BTreeMap<String, u64>,
+    records: u64,
+    blobs: Vec<BlobUse>,
+}
+
+/// A blob that records of the repository need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobUse {
+    /// Its name.
+    pub cid: Cid,
+    /// What its uploader said it is.
+    pub mime_type: String,
+    /// Its length in bytes, as the records have it; absent in the legacy form.
+    pub size: Option<u64>,
+    /// Paths of all records that refer to it, in tree order.
+    pub records: Vec<String>,
+}
+
+/// What two repositories differ in: record paths, each list in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Only in the later one.
+    pub added: Vec<String>,
+    /// In both, with different content.
+    pub changed: Vec<String>,
+    /// Only in the earlier one.
+    pub removed: Vec<String>,
+}
+
+impl VerifiedRepo {
+    #[allow(clippy::too_many_arguments)] // one call, from the one maker
+    pub(super) fn assemble(
+        index: Index,
+        commit_block: Block,
+        commit: Commit,
+        signed_by: SignedBy,
+        walked: Walked,
+        from: Option<(Cid, BlockSet)>,
+        report: &mut Report,
+        findings: &mut Findings,
+    ) -> Self {
+        findings.extend(walked.findings);
+        report.nodes = walked.nodes;
+        report.records = walked.records;
+        let mut seen = BlockSet::for_index(&index);
+        let mut order = walked.order;
+        order.insert(0, commit_block);
+        order.retain(|block| seen.insert(*block));
+        let unreached = index.blocks - index.copies() - order.len() as u64;
+        if unreached > 0 {
+            findings.add(FindingCode::UnreachableBlocks, || format!("{unreached} blocks"));
+        }
+        if index.copies() > 0 {
+            findings.add(FindingCode::DuplicateBlocks, || format!("{} blocks", index.copies()));
+        }
+        let blobs = blob_uses(&index, walked.with_blobs);
+        report.blobs = blobs.len() as u64;
+        Self {
+            index,
+            commit,
+            signed_by,
+            order,
+            from,
+            collections: walked.collections,
+            records: walked.records,
+            blobs,
+        }
+    }
+
+    /// The commit.
+    pub const fn commit(&self) -> &Commit {
+        &self.commit
+    }
+
+    /// Who signed it: [`SignedBy::Current`] or [`SignedBy::Earlier`].
+    pub const fn signed_by(&self) -> SignedBy {
+        self.signed_by
+    }
+
+    /// Number of records.
+    pub const fn record_count(&self) -> u64 {
+        self.records
+    }
+
+    /// Number of records by collection.
+    pub const fn collections(&self) -> &BTreeMap<String, u64> {
+        &self.collections
+    }
+
+    /// All different blobs that records refer to, sorted by CID.
+    pub fn blobs(&self) -> &[BlobUse] {
+        &self.blobs
+    }
+
+    /// The commit whose blocks an increment leaves out, if one was given and found whole.
+    pub fn from(&self) -> Option<Cid> {
+        self.from.as_ref().map(|(cid, _)| *cid)
+    }
+
+    /// All records in key order: path and CID.
+    pub fn records(&self) -> Records<'_> {
+        Records {
+            index: &self.index,
+            stack: vec![Step::Node(self.commit.data)],
+            key: Vec::new(),
+        }
+    }
+
+    /// The CID of the record at `path`.
+    pub fn get(&self, path: &str) -> Option<Cid> {
+        let mut entries = Vec::new();
+        let mut node = self.commit.data;
+        loop {
+            let mut below = mst::decode(self.index.kept_bytes(self.index.find(&node, 0)?)?, &mut entries).ok()?;
+            let mut key = Vec::new();
+            for entry in &entries {
+                key.truncate(entry.prefix);
+                key.extend_from_slice(entry.suffix);
+                match key.as_slice().cmp(path.as_bytes()) {
+                    std::cmp::Ordering::Less => below = entry.right,
+                    std::cmp::Ordering::Equal => return Some(entry.value),
+                    std::cmp::Ordering::Greater => break,
+                }
+            }
+            node = below?;
+        }
+    }
+
+    /// What changed from this repository to `later`.
+    pub fn compare(&self, later: &Self) -> Changes {
+        let mut changes = Changes::default();
+        let (mut old, mut new) = (self.records().peekable(), later.records().peekable());
+        loop {
+            let order = match (old.peek(), new.peek()) {
+                (None, None) => return changes,
+                (Some(_), None) => std::cmp::Ordering::Less,
+                (None, Some(_)) => std::cmp::Ordering::Greater,
+                (Some((a, _)), Some((b, _))) => a.cmp(b),
+            };
+            match order {
+                std::cmp::Ordering::Less => changes.removed.extend(old.next().map(|(path, _)| path)),
+                std::cmp::Ordering::Greater => changes.added.extend(new.next().map(|(path, _)| path)),
+                std::cmp::Ordering::Equal => {
+                    if let (Some((path, a)), Some((_, b))) = (old.next(), new.next())
+                        && a != b
+                    {
+                        changes.changed.push(path);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes the whole repository in canonical order.
+    ///
+    /// `sources` are those that were checked, in the same order; every block is hashed again while it is copied, so
+    /// bytes that changed in between end in `HashMismatch` or `Missing`. Errors: these and `Io`; what was written then
+    /// is no repository.
+    pub fn write_base<S: Read + Seek, W: Write>(&self, sources: &mut [S], out: W) -> Result<Written, Error> {
+        self.write(sources, out, |_| true)
+    }
+
+    /// Writes the blocks that are reachable now and not from the commit given as [`super::RepoCheck::from`], in the same
+    /// order; without such a commit it writes everything. Errors as [`VerifiedRepo::write_base`].
+    pub fn write_increment<S: Read + Seek, W: Write>(&self, sources: &mut [S], out: W) -> Result<Written, Error> {
+        self.write(sources, out, |block| {
+            self.from.as_ref().is_none_or(|(_, kept)| !kept.contains(block))
+        })
+    }
+
+    /// The bytes of one block of the repository. Errors as [`VerifiedRepo::write_base`].
+    pub fn read_block<S: Read + Seek>(&self, cid: Cid, sources: &mut [S]) -> Result<Vec<u8>, Error> {
+        let block = self.index.find(&cid, 0).ok_or(Error::Missing { cid })?;
+        let mut readers: Vec<_> = sources.iter_mut().map(SectionReader::new).collect();
+        self.copy(block, &mut readers).map(<[u8]>::to_vec)
+    }
+
+    fn write<S: Read + Seek, W: Write>(
+        &self,
+        sources: &mut [S],
+        out: W,
+        wanted: impl Fn(Block) -> bool,
+    ) -> Result<Written, Error> {
+        let mut writer = CarWriter::new(out, self.commit.cid);
+        let mut readers: Vec<_> = sources.iter_mut().map(SectionReader::new).collect();
+        for block in self.order.iter().copied().filter(|block| wanted(*block)) {
+            let bytes = self.copy(block, &mut readers)?;
+            writer.block(self.index.cid(block), bytes)?;
+        }
+        Ok(writer.finish()?)
+    }
+
+    fn copy<'r, S: Read + Seek>(
+        &self,
+        block: Block,
+        readers: &'r mut [SectionReader<'_, S>],
+    ) -> Result<&'r [u8], Error> {
+        let cid = self.index.cid(block);
+        let (source, offset) = self.index.position(block);
+        let reader = readers.get_mut(source).ok_or(Error::Missing { cid })?;
+        let bytes = reader.section(offset, cid)?;
+        if cid.names(bytes) {
+            Ok(bytes)
+        } else {
+            Err(Error::HashMismatch { cid })
+        }
+    }
+}
+
+fn blob_uses(index: &Index, with_blobs: Vec<(Block, String)>) -> Vec<BlobUse> {
+    let mut uses: BTreeMap<Cid, BlobUse> = BTreeMap::new();
+    let mut add = |blob: &OwnedBlobRef, path: &str| {
+        let entry = uses.entry(blob.cid).or_insert_with(|| BlobUse {
+            cid: blob.cid,
+            mime_type: blob.mime_type.to_string(),
+            size: blob.size,
+            records: Vec::new(),
+        });
+        entry.size = entry.size.or(blob.size);
+        if entry.records.last().is_none_or(|last| last != path) {
+            entry.records.push(path.to_owned());
+        }
+    };
+    for (block, path) in with_blobs {
+        for (_, blob) in index.blobs(block) {
+            add(blob, &path);
+        }
+        // Proved by the walk already, because it looks like a tree node.
+        if let Some(bytes) = index.kept_bytes(block) {
+            let _ = record::check(bytes, &mut |blob| add(&blob.into(), &path));
+        }
+    }
+    uses.into_values().collect()
+}
+
+/// Iterates over all records of a repository in key order.
+#[derive(Debug)]
+pub struct Records<'a> {
+    index: &'a Index,
+    stack: Vec<Step<'a>>,
+    key: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Step<'a> {
+    Node(Cid),
+    Entry {
+        before: Option<std::rc::Rc<[u8]>>,
+        prefix: usize,
+        suffix: &'a [u8],
+        value: Cid,
+    },
+}
+
+impl Iterator for Records<'_> {
+    type Item = (String, Cid);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.stack.pop()? {
+                Step::Node(cid) => self.open(cid),
+                Step::Entry {
+                    before,
+                    prefix,
+                    suffix,
+                    value,
+                } => {
+                    if let Some(before) = before {
+                        self.key.clear();
+                        self.key.extend_from_slice(&before);
+                    }
+                    self.key.truncate(prefix);
+                    self.key.extend_from_slice(suffix);
+                    return Some((String::from_utf8_lossy(&self.key).into_owned(), value));
+                }
+            }
+        }
+    }
+}
+
+impl Records<'_> {
+    /// Pushes a node's entries and subtrees, the first on top.
+    fn open(&mut self, cid: Cid) {
+        let mut entries = Vec::new();
+        let bytes = self
+            .index
+            .find(&cid, 0)
+            .and_then(|block| self.index.kept_bytes(block))
+            .unwrap_or_default();
+        let Ok(left) = mst::decode(bytes, &mut entries) else {
+            return;
+        };
+        let mut steps = Vec::with_capacity(entries.len() * 2 + 1);
+        steps.extend(left.map(Step::Node));
+        let mut key: Vec<u8> = Vec::new();
+        // After a subtree the key buffer holds one of its keys: the next entry brings the key before it along.
+        let mut stale = true;
+        for entry in &entries {
+            let before = stale.then(|| std::rc::Rc::from(key.as_slice()));
+            steps.push(Step::Entry {
+                before,
+                prefix: entry.prefix,
+                suffix: entry.suffix,
+                value: entry.value,
+            });
+            key.truncate(entry.prefix);
+            key.extend_from_slice(entry.suffix);
+            stale = entry.right.is_some();
+            steps.extend(entry.right.map(Step::Node));
+        }
+        self.stack.extend(steps.into_iter().rev());
+    }
+}
+
+/// Bytes read at once where sections follow each other.
+const READ_AHEAD: usize = 256 * 1024;
+
+/// Bytes read at once where they do not.
+const READ_APART: usize = 4 * 1024;
+
+/// Reads sections at known offsets, with a window for those that follow each other.
+struct SectionReader<'s, S> {
+    source: &'s mut S,
+    window: Vec<u8>,
+    /// Offset of the window in the source.
+    start: u64,
+}
+
+impl<'s, S: Read + Seek> SectionReader<'s, S> {
+    fn new(source: &'s mut S) -> Self {
+        Self {
+            source,
+            window: Vec::new(),
+            start: 0,
+        }
+    }
+
+    /// The data of the section that begins at `offset`. What stands there now is the caller's to hash.
+    fn section(&mut self, offset: u64, cid: Cid) -> Result<&[u8], Error> {
+        const LONGEST_HEAD: usize = 4 + Cid::LEN;
+        let near = (self.start..=self.start + self.window.len() as u64).contains(&offset);
+        let ahead = if near { READ_AHEAD } else { READ_APART };
+        let head = self.window(offset, LONGEST_HEAD, ahead)?;
+        let (len, used) = match car::varint(head) {
+            Varint::Value(len, used) => (usize::try_from(len).unwrap_or(usize::MAX), used),
+            _ => return Err(Error::Missing { cid }),
+        };
+        if !(Cid::LEN..=MAX_SECTION).contains(&len) || !head[used..].starts_with(&cid.to_bytes()) {
+            return Err(Error::Missing { cid });
+        }
+        let section = self.window(offset, used + len, ahead)?;
+        section.get(used + Cid::LEN..used + len).ok_or(Error::Missing { cid })
+    }
+
+    /// At least `len` bytes from `offset`, fewer only at the end of the source. Reads `ahead` bytes when it must read.
+    fn window(&mut self, offset: u64, len: usize, ahead: usize) -> Result<&[u8], Error> {
+        let skip = offset
+            .checked_sub(self.start)
+            .and_then(|skip| usize::try_from(skip).ok());
+        let held = skip.filter(|skip| skip + len <= self.window.len());
+        let skip = match held {
+            Some(skip) => skip,
+            None => {
+                // What the window holds from `offset` on is kept, the rest is read behind it.
+                let kept = skip.filter(|skip| *skip <= self.window.len());
+                match kept {
+                    Some(skip) => drop(self.window.drain(..skip)),
+                    None => {
+                        self.window.clear();
+                        self.source.seek(SeekFrom::Start(offset))?;
+                    }
+                }
+                self.start = offset;
+                let want = len.max(ahead).saturating_sub(self.window.len());
+                self.source.by_ref().take(want as u64).read_to_end(&mut self.window)?;
+                0
+            }
+        };
+        Ok(&self.window[skip..self.window.len().min(skip + len)])
+    }
+}
