@@ -51,7 +51,7 @@ export function jpeg(random, width, height) {
     // A DC coefficient is eight times the mean of its block: dividing by 8 leaves the mean.
     segment(0xdb, [0, ...Array(64).fill(8)]),
     segment(0xc0, [8, ...size, 3, ...[1, 2, 3].flatMap((component) => [component, 0x11, 0])]),
-    segment(0xc4, [0x00, ...DC_LENGTHS, ...DC_LENGTHS.flatMap((count) => Array(count)).map((_, n) => n)]),
+    segment(0xc4, [0x00, ...DC_LENGTHS, ...DC_CODES.keys()]),
     segment(0xc4, [0x10, 1, ...Array(15).fill(0), 0]),
     segment(0xda, [3, ...[1, 2, 3].flatMap((component) => [component, 0x00]), 0, 63, 0]),
     bits.end(),
