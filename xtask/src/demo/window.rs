@@ -1,0 +1,143 @@
+//! The demo in the window.
+//!
+//! On a person's own display the window is theirs to use, and a few lines here say what to try. Without a display, or
+//! with `--once`, the window is operated through WebKitWebDriver, as its tests do; on the virtual display, where nobody
+//! sees it, each step is a picture under `target/demo`.
+
+use std::process::{Command, Stdio};
+
+use super::Stage;
+use crate::desktop::Desktop;
+use crate::needs;
+use crate::process::{self, Failure, Group, Outcome, command, on_path, say};
+use crate::webdriver::Driver;
+
+/// What the window's elements are called for whoever operates it.
+mod element {
+    pub(super) const HANDLE: &str = "[data-testid=handle-input]";
+    pub(super) const LOOK_UP: &str = "[data-testid=look-up]";
+    pub(super) const PROTECT: &str = "[data-testid=start-protecting]";
+    pub(super) const KEPT: &str = "[data-testid=kept-line]";
+    pub(super) const SNAPSHOTS: &str = "[data-testid=snapshot-list]";
+    pub(super) const BACK_UP: &str = "[data-testid=back-up-now]";
+}
+
+/// A running Skykeep of this session answers to this name; a second one would only wake the first.
+const SINGLE_INSTANCE: &str = "app.skykeep.desktop.SingleInstance";
+
+/// Opens the window and returns when it is quit, or, operated, when the first account is kept.
+pub(super) fn show(stage: &Stage<'_>, once: bool) -> Outcome<()> {
+    match needs::has_display() {
+        true if once => operate(stage, None, once),
+        true => leave_to_person(stage),
+        false => {
+            say("There is no display: a virtual one is used.");
+            operate(stage, Some(&Desktop::start()?), once)
+        }
+    }
+}
+
+fn leave_to_person(stage: &Stage<'_>) -> Outcome<()> {
+    refuse_second_instance()?;
+    say(&format!(
+        "\nSkykeep opens now, in a throw-away home: {}",
+        stage.home.display()
+    ));
+    say(&format!("  1. Type {} and look who it is.", stage.first()));
+    say("  2. Start protecting it. Its posts and pictures are fetched, checked and kept.");
+    say(&format!(
+        "  3. Open the folder: the backup is plain files, in {}.",
+        stage.vault().display()
+    ));
+    say("Closing the window leaves Skykeep in the tray; Quit in its menu, or Ctrl-C here, ends the demo.\n");
+    let mut window = Group::start("Skykeep", stage.skykeep("skykeep")?.stdout(Stdio::null()))?;
+    match window.wait() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("Skykeep ended badly ({status})").into()),
+        // Ctrl-C is the ordinary way to end this.
+        Err(Failure::Interrupted) => Ok(()),
+        Err(other) => Err(other),
+    }
+}
+
+fn refuse_second_instance() -> Outcome<()> {
+    if !on_path("dbus-send") {
+        return Ok(());
+    }
+    let mut ask = command("dbus-send");
+    ask.args([
+        "--session",
+        "--print-reply",
+        "--dest=org.freedesktop.DBus",
+        "/org/freedesktop/DBus",
+    ]);
+    ask.args([
+        "org.freedesktop.DBus.NameHasOwner",
+        &format!("string:{SINGLE_INSTANCE}"),
+    ]);
+    match process::run_quietly("dbus-send", &mut ask)?
+        .printed
+        .contains("boolean true")
+    {
+        true => Err("Skykeep is open already; quit it first, so that the demo does not meet your own accounts".into()),
+        false => Ok(()),
+    }
+}
+
+fn operate(stage: &Stage<'_>, desktop: Option<&Desktop>, once: bool) -> Outcome<()> {
+    let first = stage.first();
+    let pictures = Pictures { stage, desktop };
+    let driver = Driver::open(&mut driver_command(stage, desktop)?, &program(stage))?;
+    driver.wait_for(element::HANDLE)?;
+    pictures.take(&driver, "1-first-start")?;
+    driver.type_into(element::HANDLE, first)?;
+    driver.click(element::LOOK_UP)?;
+    driver.wait_for(element::PROTECT)?;
+    pictures.take(&driver, "2-who-it-is")?;
+    driver.click(element::PROTECT)?;
+    let kept = driver.wait_for_text(element::KEPT, |text| text.contains("kept"))?;
+    pictures.take(&driver, "3-kept")?;
+    say(&format!("{first}: {kept}"));
+    if !once {
+        driver.click(element::BACK_UP)?;
+        driver.wait_for(element::SNAPSHOTS)?;
+        pictures.take(&driver, "4-snapshots")?;
+    }
+    say(&format!("{first} is kept."));
+    Ok(())
+}
+
+fn program(stage: &Stage<'_>) -> String {
+    stage.project.built("debug", "skykeep").display().to_string()
+}
+
+/// The driver; the program that it opens gets its environment.
+fn driver_command(stage: &Stage<'_>, desktop: Option<&Desktop>) -> Outcome<Command> {
+    let mut driver = command("WebKitWebDriver");
+    driver.envs(stage.environment()?);
+    if let Some(desktop) = desktop {
+        desktop.lend(&mut driver);
+        // This keyring is nobody's own: the real thing may be used.
+        driver
+            .env("SKYKEEP_KEYSTORE", "os")
+            .env_remove("SKYKEEP_PASSPHRASE_FILE");
+    }
+    Ok(driver)
+}
+
+struct Pictures<'a> {
+    stage: &'a Stage<'a>,
+    /// None: somebody watches, and the screen is theirs.
+    desktop: Option<&'a Desktop>,
+}
+
+impl Pictures<'_> {
+    fn take(&self, driver: &Driver, name: &str) -> Outcome<()> {
+        let Some(desktop) = self.desktop else { return Ok(()) };
+        driver.settle()?;
+        let file = self.stage.results(&format!("{name}.png"));
+        desktop.picture(&file)?;
+        say(&format!("  picture: {}", file.display()));
+        Ok(())
+    }
+}
