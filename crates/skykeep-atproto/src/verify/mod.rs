@@ -138,24 +138,15 @@ impl RepoCheck {
         let root = self.root.or(harvest.root);
         report.root = root;
         let commit = root.and_then(|root| self.commit(root, &index, &mut report, &mut findings));
-        let Some((block, commit)) = commit else {
+        let Some(commit) = commit else {
             return Ok(Checked {
                 report: report.conclude(findings),
                 repo: None,
             });
         };
-        let walked = walk::walk(&index, commit.data, threads);
+        let walked = walk::walk(&index, commit.commit.data, threads);
         let from = self.from.and_then(|from| kept(&index, from, threads, &mut findings));
-        let repo = VerifiedRepo::assemble(
-            index,
-            block,
-            commit,
-            report.signed_by,
-            walked,
-            from,
-            &mut report,
-            &mut findings,
-        );
+        let repo = VerifiedRepo::assemble(index, commit, walked, from, &mut report, &mut findings);
         let report = report.conclude(findings);
         let expected = self.did.is_some() && report.is_proved();
         Ok(Checked {
@@ -164,13 +155,7 @@ impl RepoCheck {
         })
     }
 
-    fn commit(
-        &self,
-        root: Cid,
-        index: &Index,
-        report: &mut Report,
-        findings: &mut Findings,
-    ) -> Option<(index::Block, Commit)> {
+    fn commit(&self, root: Cid, index: &Index, report: &mut Report, findings: &mut Findings) -> Option<SignedCommit> {
         let Some(block) = index.find(&root, 0) else {
             findings.add(FindingCode::MissingCommit, || root.to_string());
             return None;
@@ -197,28 +182,47 @@ impl RepoCheck {
         if let Some(did) = self.did.as_ref().filter(|did| **did != commit.did) {
             findings.add(FindingCode::WrongDid, || format!("{} instead of {did}", commit.did));
         }
-        report.signed_by = self.signer(&commit);
+        let signer = self.signer(&commit);
+        report.signed_by = self.verdict(signer);
         if report.signed_by == SignedBy::Unknown {
             findings.add(FindingCode::BadSignature, || {
                 format!("none of {} keys made it", self.keys.len())
             });
         }
-        Some((block, commit))
+        Some(SignedCommit {
+            block,
+            signed_by: report.signed_by,
+            signer: signer.cloned(),
+            commit,
+        })
     }
 
-    fn signer(&self, commit: &Commit) -> SignedBy {
-        if self.keys.is_empty() {
-            return SignedBy::Unchecked;
-        }
-        let made = |period: &&KeyPeriod| period.key.verify(&commit.unsigned, &commit.signature);
-        match self.keys.iter().enumerate().find(|(_, period)| made(period)) {
-            Some((0, period)) if period.until.is_none() => SignedBy::Current,
-            Some((_, period)) => SignedBy::Earlier {
+    /// The newest of the given keys that made the commit's signature.
+    fn signer(&self, commit: &Commit) -> Option<&KeyPeriod> {
+        self.keys
+            .iter()
+            .find(|period| period.key.verify(&commit.unsigned, &commit.signature))
+    }
+
+    fn verdict(&self, signer: Option<&KeyPeriod>) -> SignedBy {
+        match signer {
+            None if self.keys.is_empty() => SignedBy::Unchecked,
+            None => SignedBy::Unknown,
+            Some(period) if period.until.is_none() && self.keys.first() == Some(period) => SignedBy::Current,
+            Some(period) => SignedBy::Earlier {
                 operation: period.operation,
             },
-            None => SignedBy::Unknown,
         }
     }
+}
+
+/// A commit, the block it is in, and who signed it.
+#[derive(Debug)]
+struct SignedCommit {
+    block: index::Block,
+    commit: Commit,
+    signed_by: SignedBy,
+    signer: Option<KeyPeriod>,
 }
 
 /// The commit that is kept already and all blocks it reaches, if it is whole in what was read.

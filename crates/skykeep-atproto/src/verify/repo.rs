@@ -7,20 +7,22 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom, Write};
 
+use super::SignedCommit;
 use super::index::{Block, BlockSet, Index, OwnedBlobRef};
 use super::report::{FindingCode, Findings, Report, SignedBy};
 use super::walk::Walked;
 use crate::car::{self, CarWriter, MAX_SECTION, Varint, Written};
 use crate::commit::Commit;
+use crate::keys::DidKey;
 use crate::mst;
+use crate::plc::KeyPeriod;
 use crate::{Cid, Error, record};
 
 /// A repository of which every byte was proved. Only [`super::RepoCheck`] makes one.
 #[derive(Debug)]
 pub struct VerifiedRepo {
     index: Index,
-    commit: Commit,
-    signed_by: SignedBy,
+    signed: SignedCommit,
     /// All blocks in canonical order, each once.
     order: Vec<Block>,
     from: Option<(Cid, BlockSet)>,
@@ -54,12 +56,9 @@ pub struct Changes {
 }
 
 impl VerifiedRepo {
-    #[allow(clippy::too_many_arguments)] // one call, from the one maker
     pub(super) fn assemble(
         index: Index,
-        commit_block: Block,
-        commit: Commit,
-        signed_by: SignedBy,
+        signed: SignedCommit,
         walked: Walked,
         from: Option<(Cid, BlockSet)>,
         report: &mut Report,
@@ -70,7 +69,7 @@ impl VerifiedRepo {
         report.records = walked.records;
         let mut seen = BlockSet::for_index(&index);
         let mut order = walked.order;
-        order.insert(0, commit_block);
+        order.insert(0, signed.block);
         order.retain(|block| seen.insert(*block));
         let unreached = index.blocks - index.copies() - order.len() as u64;
         if unreached > 0 {
@@ -83,8 +82,7 @@ impl VerifiedRepo {
         report.blobs = blobs.len() as u64;
         Self {
             index,
-            commit,
-            signed_by,
+            signed,
             order,
             from,
             collections: walked.collections,
@@ -95,12 +93,22 @@ impl VerifiedRepo {
 
     /// The commit.
     pub const fn commit(&self) -> &Commit {
-        &self.commit
+        &self.signed.commit
     }
 
     /// Who signed it: [`SignedBy::Current`] or [`SignedBy::Earlier`].
     pub const fn signed_by(&self) -> SignedBy {
-        self.signed_by
+        self.signed.signed_by
+    }
+
+    /// The key that signed it, and when it was the account's.
+    pub const fn signer(&self) -> Option<&KeyPeriod> {
+        self.signed.signer.as_ref()
+    }
+
+    /// The key that signed it.
+    pub fn signing_key(&self) -> Option<&DidKey> {
+        self.signer().map(|period| &period.key)
     }
 
     /// Number of records.
@@ -127,7 +135,7 @@ impl VerifiedRepo {
     pub fn records(&self) -> Records<'_> {
         Records {
             index: &self.index,
-            stack: vec![Step::Node(self.commit.data)],
+            stack: vec![Step::Node(self.signed.commit.data)],
             key: Vec::new(),
         }
     }
@@ -135,7 +143,7 @@ impl VerifiedRepo {
     /// The CID of the record at `path`.
     pub fn get(&self, path: &str) -> Option<Cid> {
         let mut entries = Vec::new();
-        let mut node = self.commit.data;
+        let mut node = self.signed.commit.data;
         loop {
             let mut below = mst::decode(self.index.kept_bytes(self.index.find(&node, 0)?)?, &mut entries).ok()?;
             let mut key = Vec::new();
@@ -207,7 +215,7 @@ impl VerifiedRepo {
         out: W,
         wanted: impl Fn(Block) -> bool,
     ) -> Result<Written, Error> {
-        let mut writer = CarWriter::new(out, self.commit.cid);
+        let mut writer = CarWriter::new(out, self.signed.commit.cid);
         let mut readers: Vec<_> = sources.iter_mut().map(SectionReader::new).collect();
         for block in self.order.iter().copied().filter(|block| wanted(*block)) {
             let bytes = self.copy(block, &mut readers)?;
