@@ -1,1 +1,3 @@
-//! x
+//! What the tests of all rooms stand on: made-up accounts, the network on loopback, and things that fail on purpose.
+
+pub mod repo_maker;
