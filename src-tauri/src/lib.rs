@@ -1,1 +1,97 @@
-//! x
+//! The desktop face: Tauri and the operating system around one engine, and no rule of its own.
+//!
+//! - There is one Skykeep per session: a second start only shows the first one's window.
+//! - The window is a guest. Closing it destroys it, with its web view; the engine and the tray icon stay.
+//! - `--hidden` starts without a window, as a start with the system does.
+//! - Quit, a signal or the end of the session stop the engine cleanly before the process ends.
+
+mod bindings;
+mod commands;
+mod desk;
+mod events;
+mod tray;
+mod window;
+mod words;
+
+use std::process::ExitCode;
+
+use tauri::{AppHandle, Manager, RunEvent, Runtime};
+use tracing_subscriber::EnvFilter;
+
+use crate::desk::Desk;
+
+/// Start without a window.
+const HIDDEN: &str = "--hidden";
+
+/// Runs Skykeep until it is told to quit.
+pub fn run() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,skykeep=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+
+    let bindings = bindings::builder();
+    let app = tauri::Builder::default()
+        // First, so that a second start does nothing else.
+        .plugin(tauri_plugin_single_instance::init(|app, arguments, _| started_again(app, &arguments)))
+        .plugin(tauri_plugin_autostart::Builder::new().arg(HIDDEN).build())
+        .plugin(tauri_plugin_deep_link::init())
+        .plugin(tauri_plugin_dialog::init())
+        .plugin(tauri_plugin_opener::init())
+        .invoke_handler(bindings.invoke_handler())
+        .setup(move |app| {
+            bindings.mount_events(app);
+            app.manage(Desk::default());
+            tray::build(app.handle())?;
+            let hidden = std::env::args().any(|argument| argument == HIDDEN);
+            if !hidden {
+                window::show(app.handle());
+            }
+            tauri::async_runtime::spawn(desk::start(app.handle().clone()));
+            tauri::async_runtime::spawn(quit_on_signal(app.handle().clone()));
+            Ok(())
+        })
+        .build(tauri::generate_context!());
+    match app {
+        Ok(app) => {
+            app.run(on_event);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!(%error, "the window's system did not start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn on_event<R: Runtime>(app: &AppHandle<R>, event: RunEvent) {
+    match event {
+        // The last window was closed: the tray keeps the process. `exit(0)` comes with a code and passes.
+        RunEvent::ExitRequested { code: None, api, .. } => api.prevent_exit(),
+        RunEvent::Exit => tauri::async_runtime::block_on(app.state::<Desk>().close()),
+        _ => {}
+    }
+}
+
+fn started_again<R: Runtime>(app: &AppHandle<R>, arguments: &[String]) {
+    if !arguments.iter().any(|argument| argument == HIDDEN) {
+        window::show(app);
+    }
+}
+
+#[cfg(unix)]
+async fn quit_on_signal<R: Runtime>(app: AppHandle<R>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut end), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return;
+    };
+    tokio::select! {
+        _ = end.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    app.exit(0);
+}
+
+#[cfg(not(unix))]
+async fn quit_on_signal<R: Runtime>(_: AppHandle<R>) {}
