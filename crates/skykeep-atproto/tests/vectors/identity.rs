@@ -109,3 +109,21 @@ fn did_documents() {
     let service = check("did_web_doc.json", "did:web:discover.bsky.social");
     assert_eq!((service.handle, service.signing_key, service.pds), (None, None, None));
 }
+
+#[test]
+fn did_documents_of_the_old_repositories() {
+    let Some(folder) = vectors() else { return };
+    let check = |name: &str, did: &str, curve: Curve| {
+        let bytes = read(folder.join("interop/cars-synthetic").join(name));
+        let document = DidDocument::parse(&did.parse().unwrap(), &bytes).unwrap();
+        assert_eq!(document.signing_key.unwrap().curve(), curve);
+        assert!(document.handle.is_some() && document.pds.unwrap().starts_with("http://localhost:"));
+    };
+    check(
+        "fakermaker.didDoc.json",
+        "did:plc:dpg45vsnuir2vqqqadsn6afg",
+        Curve::P256,
+    );
+    let did = "did:plc:z5vnbioquyhivxirw3bbljmu";
+    check("z5vnbioquyhivxirw3bbljmu.didDoc.json", did, Curve::K256);
+}
