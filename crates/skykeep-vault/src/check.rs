@@ -1,0 +1,478 @@
+//! Checking: every file is read and hashed, and what is wrong is said together with what it hurts and what is still whole.
+//!
+//! A check changes nothing. Healing writes good files and moves bad ones aside; it never deletes, and it never writes a
+//! byte that was not proved to be the right one. Source: FORMAT.md, section 9.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
+
+use futures_util::stream::{self, StreamExt as _};
+
+use crate::content::Content;
+use crate::deliver::Progress;
+use crate::folder::run;
+use crate::layout::{AccountFile, AccountFolder, Checksum, SnapshotName, StorePath, VaultFile};
+use crate::list::{Kind, Object, Rows};
+use crate::manifest::ListRef;
+use crate::read::{Finding, MAX_CHAIN, Snapshot};
+use crate::store::Depth;
+use crate::vault::{GUIDES, Vault};
+use crate::Error;
+
+/// Files read at once.
+const AT_ONCE: usize = 4;
+
+/// What a check found.
+#[derive(Debug, Default)]
+pub struct CheckReport {
+    /// Files that were read.
+    pub files: u64,
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// Everything that is not as it should be, ordered by path.
+    pub damages: Vec<Damage>,
+    /// Files, folders and links that are not the vault's. Harmless; nobody looks into them.
+    pub foreign: Vec<String>,
+    /// Folders that the system would not show.
+    pub hidden: Vec<String>,
+    /// How the snapshots of each account are.
+    pub accounts: Vec<AccountHealth>,
+}
+
+impl CheckReport {
+    /// Whether nothing is wrong: every file sound, every snapshot whole, none missing.
+    pub fn is_sound(&self) -> bool {
+        let account = |account: &AccountHealth| {
+            account.findings.is_empty() && account.snapshots.iter().all(SnapshotHealth::is_whole)
+        };
+        self.damages.is_empty() && self.hidden.is_empty() && self.accounts.iter().all(account)
+    }
+}
+
+/// A file that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Which.
+    pub file: VaultFile,
+    /// What is wrong.
+    pub fault: Fault,
+    /// What a list says that it is, if one names it.
+    pub object: Option<Object>,
+    /// The snapshots that need it.
+    pub snapshots: Vec<SnapshotName>,
+}
+
+/// What is wrong with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Its bytes are not those of its name, or of the list that names it.
+    Damaged,
+    /// It is named and not there.
+    Missing,
+    /// The system cannot read it, or it is a folder or a link.
+    Unreadable,
+    /// Its bytes are those of its name and break the format's rules, or need a newer version.
+    Refused,
+}
+
+/// How an account's snapshots are.
+#[derive(Debug)]
+pub struct AccountHealth {
+    /// Which account.
+    pub account: AccountFolder,
+    /// Every snapshot with a sound manifest, oldest first.
+    pub snapshots: Vec<SnapshotHealth>,
+    /// What is wrong among the manifests.
+    pub findings: Vec<Finding>,
+}
+
+/// How one snapshot is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotHealth {
+    /// Which.
+    pub name: SnapshotName,
+    /// Its lists and its repository are whole: every post can be read back.
+    pub posts_whole: bool,
+    /// What is known about the identity is whole.
+    pub identity_whole: bool,
+    /// Media that are damaged or missing here.
+    pub media_hurt: u64,
+}
+
+impl SnapshotHealth {
+    /// Whether nothing of it is hurt.
+    pub fn is_whole(&self) -> bool {
+        self.posts_whole && self.identity_whole && self.media_hurt == 0
+    }
+}
+
+/// How a file was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Read(u64, Checksum),
+    Unreadable,
+}
+
+/// Reads and hashes every file of a vault.
+///
+/// `watch` is called between files; `Break` ends in `Stopped`. Errors: those of the place as a whole.
+pub async fn check(
+    vault: &Vault,
+    watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
+) -> Result<CheckReport, Error> {
+    let listing = vault.store().list(&StorePath::root(), Depth::All).await?;
+    let mut inspection = Inspection {
+        vault,
+        states: HashMap::new(),
+        damages: BTreeMap::new(),
+    };
+    let mut report = CheckReport {
+        foreign: listing.foreign,
+        hidden: listing.unreadable,
+        ..CheckReport::default()
+    };
+    let mut files = Vec::new();
+    for (path, size) in listing.files {
+        match path.as_str().parse::<VaultFile>() {
+            Ok(file) => files.push((file, size)),
+            Err(_) => report.foreign.push(path.to_string()),
+        }
+    }
+    let progress = inspection.read_all(files, watch).await?;
+    (report.files, report.bytes) = (progress.files, progress.bytes);
+    inspection.guides().await?;
+    for account in vault.accounts().await? {
+        report.accounts.push(inspection.account(account).await?);
+    }
+    report.damages = inspection.damages.into_values().collect();
+    Ok(report)
+}
+
+struct Inspection<'a> {
+    vault: &'a Vault,
+    states: HashMap<VaultFile, State>,
+    damages: BTreeMap<VaultFile, Damage>,
+}
+
+/// What one list means for every snapshot that it leads to.
+#[derive(Default)]
+struct ListHealth {
+    parent: Option<ListRef>,
+    /// Base and increments.
+    repo: Vec<Kind>,
+    /// It cannot be used, or something of the repository that it names cannot.
+    posts_hurt: bool,
+    identity_hurt: bool,
+    media_hurt: u64,
+    /// Everything that is wrong here, the list itself included.
+    hurt: Vec<VaultFile>,
+}
+
+impl Inspection<'_> {
+    async fn read_all(
+        &mut self,
+        files: Vec<(VaultFile, u64)>,
+        watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
+    ) -> Result<Progress, Error> {
+        let mut progress = Progress {
+            of_files: files.len() as u64,
+            of_bytes: files.iter().map(|(_, size)| size).sum(),
+            ..Progress::default()
+        };
+        let vault = self.vault;
+        let mut reads = stream::iter(files)
+            .map(|(file, _)| async move {
+                let state = read(vault, &file).await;
+                (file, state)
+            })
+            .buffer_unordered(AT_ONCE);
+        while let Some((file, state)) = reads.next().await {
+            // Gone since it was listed: a manifest that names it will tell.
+            let Some(state) = state? else { continue };
+            progress.files += 1;
+            match state {
+                State::Read(size, sum) => {
+                    progress.bytes += size;
+                    if !file.admits(&sum) {
+                        note(&mut self.damages, &file, Fault::Damaged);
+                    }
+                }
+                State::Unreadable => note(&mut self.damages, &file, Fault::Unreadable),
+            }
+            self.states.insert(file, state);
+            if watch(progress).is_break() {
+                return Err(Error::Stopped);
+            }
+        }
+        Ok(progress)
+    }
+
+    /// `README.txt` and `recover.py`, which carry no hash: the vault file says what they held.
+    async fn guides(&mut self) -> Result<(), Error> {
+        let listing = self.vault.store().list(&StorePath::root(), Depth::Here).await?;
+        for (_, file) in crate::vault::vault_files(&listing) {
+            let guides = match self.vault.read_vault_file(&file).await {
+                Ok(guides) => guides,
+                Err(Error::Missing) => return Err(Error::Missing),
+                Err(Error::Damaged { .. } | Error::Absent { .. } | Error::Io { .. }) => continue,
+                Err(_) => {
+                    note(&mut self.damages, &file, Fault::Refused);
+                    continue;
+                }
+            };
+            for guide in guides {
+                let Ok(guide_file) = guide.name.parse::<VaultFile>() else { continue };
+                match self.states.get(&guide_file) {
+                    Some(State::Read(size, sum)) if (*size, *sum) == (guide.size, guide.sum) => {}
+                    Some(State::Read(..)) => note(&mut self.damages, &guide_file, Fault::Damaged),
+                    Some(State::Unreadable) => {}
+                    None => note(&mut self.damages, &guide_file, Fault::Missing),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn account(&mut self, account: AccountFolder) -> Result<AccountHealth, Error> {
+        let snapshots = self.vault.snapshots(&account).await?;
+        for finding in &snapshots.findings {
+            if let Finding::Unreadable { name, error } = finding {
+                let fault = match error {
+                    Error::Damaged { .. } => Fault::Damaged,
+                    Error::Io { .. } | Error::NotAFile { .. } => Fault::Unreadable,
+                    _ => Fault::Refused,
+                };
+                let file = VaultFile::Account {
+                    account: account.clone(),
+                    file: AccountFile::Snapshot(*name),
+                };
+                note(&mut self.damages, &file, fault);
+                self.hurts(&file, *name);
+            }
+        }
+        let mut lists = HashMap::new();
+        let mut health = Vec::new();
+        for snapshot in &snapshots.sound {
+            health.push(self.snapshot(&account, snapshot, &mut lists).await?);
+        }
+        Ok(AccountHealth {
+            account,
+            snapshots: health,
+            findings: snapshots.findings,
+        })
+    }
+
+    async fn snapshot(
+        &mut self,
+        account: &AccountFolder,
+        snapshot: &Snapshot,
+        lists: &mut HashMap<AccountFile, ListHealth>,
+    ) -> Result<SnapshotHealth, Error> {
+        let mut health = SnapshotHealth {
+            name: snapshot.name,
+            posts_whole: true,
+            identity_whole: true,
+            media_hurt: 0,
+        };
+        let mut repo = Vec::new();
+        let mut heads = snapshot.manifest.lists.iter();
+        let mut next = heads.next().cloned();
+        let mut seen = BTreeSet::new();
+        while let Some(list) = next {
+            if seen.len() == MAX_CHAIN || !seen.insert(list.name.clone()) {
+                health.posts_whole = false;
+                break;
+            }
+            if !lists.contains_key(&list.name) {
+                let inspected = self.list(account, &list).await?;
+                lists.insert(list.name.clone(), inspected);
+            }
+            let Some(found) = lists.get(&list.name) else { break };
+            health.posts_whole &= !found.posts_hurt;
+            health.identity_whole &= !found.identity_hurt;
+            health.media_hurt += found.media_hurt;
+            repo.extend(found.repo.iter().rev().cloned());
+            next = found.parent.clone().or_else(|| heads.next().cloned());
+            for file in &found.hurt {
+                self.hurts(file, snapshot.name);
+            }
+        }
+        repo.reverse();
+        health.posts_whole &= leads_to(&repo, &snapshot.manifest.body.commit.cid);
+        Ok(health)
+    }
+
+    /// Looks at a list and at everything that it names.
+    async fn list(&mut self, account: &AccountFolder, list: &ListRef) -> Result<ListHealth, Error> {
+        let in_account = |file: &AccountFile| VaultFile::Account {
+            account: account.clone(),
+            file: file.clone(),
+        };
+        let mut health = ListHealth::default();
+        let read = match self.vault.list(account, list).await {
+            Ok(read) => read,
+            Err(Error::Missing) => return Err(Error::Missing),
+            Err(error) => {
+                let file = in_account(&list.name);
+                let fault = match error {
+                    Error::Absent { .. } => Fault::Missing,
+                    Error::Damaged { .. } => Fault::Damaged,
+                    Error::Io { .. } | Error::NotAFile { .. } => Fault::Unreadable,
+                    _ => Fault::Refused,
+                };
+                note(&mut self.damages, &file, fault);
+                health.posts_hurt = true;
+                health.hurt.push(file);
+                return Ok(health);
+            }
+        };
+        health.parent = read.parent;
+        let Rows::Objects(objects) = read.rows else {
+            return Ok(health);
+        };
+        for object in objects {
+            if let Kind::Base { .. } | Kind::Increment { .. } = object.kind {
+                health.repo.push(object.kind.clone());
+            }
+            let file = in_account(&object.name);
+            let fault = match self.states.get(&file) {
+                Some(State::Read(size, sum)) if (*size, *sum) == (object.size, object.sum) => continue,
+                Some(State::Read(..)) => Fault::Damaged,
+                Some(State::Unreadable) => Fault::Unreadable,
+                None => Fault::Missing,
+            };
+            match object.kind {
+                Kind::Base { .. } | Kind::Increment { .. } => health.posts_hurt = true,
+                Kind::Blob { .. } => health.media_hurt += 1,
+                Kind::Identity(_) | Kind::Private { .. } => health.identity_hurt = true,
+            }
+            note(&mut self.damages, &file, fault);
+            if let Some(damage) = self.damages.get_mut(&file) {
+                damage.object = Some(object);
+            }
+            health.hurt.push(file);
+        }
+        Ok(health)
+    }
+
+    /// Remembers that a snapshot needs a file that is not as it should be.
+    fn hurts(&mut self, file: &VaultFile, snapshot: SnapshotName) {
+        if let Some(damage) = self.damages.get_mut(file)
+            && damage.snapshots.last() != Some(&snapshot)
+        {
+            damage.snapshots.push(snapshot);
+        }
+    }
+}
+
+fn note(damages: &mut BTreeMap<VaultFile, Damage>, file: &VaultFile, fault: Fault) {
+    damages.entry(file.clone()).or_insert_with(|| Damage {
+        file: file.clone(),
+        fault,
+        object: None,
+        snapshots: Vec::new(),
+    });
+}
+
+/// How a file is, or `None` when it is not there. Errors: those of the place as a whole.
+async fn read(vault: &Vault, file: &VaultFile) -> Result<Option<State>, Error> {
+    let content = match vault.store().get(&file.path()).await {
+        Ok(Some(content)) => content,
+        Ok(None) => return Ok(None),
+        Err(Error::Missing) => return Err(Error::Missing),
+        Err(_) => return Ok(Some(State::Unreadable)),
+    };
+    match run(move || content.checksum()).await {
+        Ok((size, sum)) => Ok(Some(State::Read(size, sum))),
+        Err(_) => {
+            // A drive that was pulled is no damage.
+            vault.store().get(&file.path()).await?;
+            Ok(Some(State::Unreadable))
+        }
+    }
+}
+
+/// Whether base and increments, oldest first, lead to a commit without a gap.
+fn leads_to(repo: &[Kind], commit: &skykeep_atproto::Cid) -> bool {
+    let mut at = None;
+    for kind in repo {
+        match kind {
+            Kind::Base { to, .. } => at = Some(to),
+            Kind::Increment { from, to, .. } if at == Some(from) => at = Some(to),
+            _ => return false,
+        }
+    }
+    at == Some(commit)
+}
+
+/// What healing did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Healed {
+    /// Files that are sound now.
+    pub healed: Vec<VaultFile>,
+    /// Files that no source had.
+    pub remaining: Vec<VaultFile>,
+}
+
+/// Writes what a check found damaged or missing anew from other vaults; what was there is moved to `damaged/`.
+///
+/// What remains can still come from the host: media by fetching them again ([`crate::Writer::put_blob`]), repositories by
+/// [`crate::regenerate`]. `watch` as for [`check`]. Errors: those of the place that is healed.
+pub async fn heal(
+    vault: &Vault,
+    report: &CheckReport,
+    sources: &[&Vault],
+    watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
+) -> Result<Healed, Error> {
+    let mut healed = Healed::default();
+    let mut progress = Progress {
+        of_files: report.damages.len() as u64,
+        ..Progress::default()
+    };
+    for damage in &report.damages {
+        if heal_one(vault, damage, sources).await? {
+            healed.healed.push(damage.file.clone());
+        } else {
+            healed.remaining.push(damage.file.clone());
+        }
+        progress.files += 1;
+        if watch(progress).is_break() {
+            return Err(Error::Stopped);
+        }
+    }
+    Ok(healed)
+}
+
+async fn heal_one(vault: &Vault, damage: &Damage, sources: &[&Vault]) -> Result<bool, Error> {
+    let path = damage.file.path();
+    if damage.fault == Fault::Refused {
+        return Ok(false);
+    }
+    if let Some((_, text)) = GUIDES.iter().find(|(file, _)| *file == damage.file) {
+        let sum = Checksum::of(text.as_bytes());
+        vault.put_anew(&damage.file, sum, text.as_bytes().to_vec()).await?;
+        return Ok(true);
+    }
+    for source in sources {
+        let sound = match source.store().get(&path).await {
+            Ok(Some(content)) => run(move || content.checksum()).await.ok(),
+            _ => None,
+        };
+        let expected = |sum: &Checksum| match &damage.object {
+            Some(object) => object.sum == *sum,
+            None => damage.file.admits(sum),
+        };
+        let Some((size, sum)) = sound.filter(|(_, sum)| expected(sum)) else { continue };
+        let content = || async {
+            let content: Option<Content> = source.store().get(&path).await?;
+            let content = content.ok_or_else(|| Error::Absent { name: path.to_string() })?;
+            Ok(content.expecting(path.to_string(), size, sum))
+        };
+        match vault.put_object(&path, sum, content).await {
+            Ok(_) => return Ok(true),
+            Err(Error::Absent { .. } | Error::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}

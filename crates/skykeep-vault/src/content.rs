@@ -1,0 +1,204 @@
+//! Bytes on their way into a store or out of it.
+//!
+//! Whatever the source is, the store that takes them runs it on its own blocking thread, so a file of any size passes
+//! through a buffer of fixed size. A source that fails never looks like one that has ended.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+use crate::layout::Checksum;
+
+/// How much is read or written at once, in bytes.
+pub(crate) const CHUNK: usize = 256 * 1024;
+
+/// The bytes of one file, not read yet.
+pub struct Content(Source);
+
+type Producer = Box<dyn FnOnce(&mut dyn Write) -> Result<(), Error> + Send>;
+
+enum Source {
+    Bytes(Bytes),
+    File(File),
+    Producer(Producer),
+}
+
+impl Content {
+    /// Bytes in memory.
+    pub fn bytes(bytes: impl Into<Bytes>) -> Self {
+        Self(Source::Bytes(bytes.into()))
+    }
+
+    /// An open file, from where it stands to its end.
+    pub fn file(file: File) -> Self {
+        Self(Source::File(file))
+    }
+
+    /// Whatever `produce` writes. It runs on a blocking thread, at most once.
+    pub fn produce(produce: impl FnOnce(&mut dyn Write) -> Result<(), Error> + Send + 'static) -> Self {
+        Self(Source::Producer(Box::new(produce)))
+    }
+
+    /// Everything that a reader gives. It is read on a blocking thread.
+    pub fn reader(mut reader: impl Read + Send + 'static) -> Self {
+        Self::produce(move |out| copy(&mut reader, out))
+    }
+
+    /// Its length in bytes, when that is known before it is read.
+    pub(crate) fn size(&self) -> Option<u64> {
+        match &self.0 {
+            Source::Bytes(bytes) => Some(bytes.len() as u64),
+            Source::File(file) => file.metadata().ok().map(|metadata| metadata.len()),
+            Source::Producer(_) => None,
+        }
+    }
+
+    /// Writes everything to `out`. Blocks.
+    ///
+    /// Errors: the source's own; `Io` when either side fails. After an error nothing may be concluded from what was
+    /// written.
+    pub fn write_to(self, out: &mut dyn Write) -> Result<(), Error> {
+        match self.0 {
+            Source::Bytes(bytes) => out.write_all(&bytes).map_err(passing),
+            Source::File(mut file) => copy(&mut file, out),
+            Source::Producer(produce) => produce(out),
+        }
+    }
+
+    /// All of it in memory. Blocks. Errors: `TooLarge` past `limit` bytes, and as [`Content::write_to`].
+    pub fn into_bytes(self, name: &str, limit: u64) -> Result<Vec<u8>, Error> {
+        let mut collected = Collected { bytes: Vec::new(), limit, over: false };
+        let result = self.write_to(&mut collected);
+        if collected.over {
+            return Err(Error::TooLarge { name: name.to_owned(), limit });
+        }
+        result.map(|()| collected.bytes)
+    }
+
+    /// The same, failing with `Damaged` at its end when it was not `size` bytes with this SHA-256.
+    pub(crate) fn expecting(self, name: String, size: u64, sum: Checksum) -> Self {
+        Self::produce(move |out| {
+            let mut expected = Expected { out, hashed: Hashed::new() };
+            self.write_to(&mut expected)?;
+            if expected.hashed.finish() == (size, sum) {
+                Ok(())
+            } else {
+                Err(Error::damaged(name, "the bytes are not those that its list names"))
+            }
+        })
+    }
+
+    /// Its length and its SHA-256. Blocks. Errors: as [`Content::write_to`].
+    pub fn checksum(self) -> Result<(u64, Checksum), Error> {
+        let mut hashed = Hashed::new();
+        self.write_to(&mut hashed)?;
+        Ok(hashed.finish())
+    }
+
+    /// The file behind it, when there is one: it can be read from any place without a copy.
+    pub(crate) fn into_file(self) -> Result<File, Self> {
+        match self.0 {
+            Source::File(file) => Ok(file),
+            _ => Err(self),
+        }
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Source::Bytes(_) => "Content(bytes)",
+            Source::File(_) => "Content(file)",
+            Source::Producer(_) => "Content(producer)",
+        })
+    }
+}
+
+/// Everything that `from` gives, through a buffer.
+pub(crate) fn copy(from: &mut impl Read, to: &mut dyn Write) -> Result<(), Error> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => to.write_all(&buffer[..n]).map_err(passing)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(passing(error)),
+        }
+    }
+}
+
+/// An error of one of the two sides; a store tells its own apart before anyone sees this.
+pub(crate) fn passing(source: io::Error) -> Error {
+    Error::Io { path: "source".to_owned(), source }
+}
+
+/// Memory with an end.
+struct Collected {
+    bytes: Vec<u8>,
+    limit: u64,
+    over: bool,
+}
+
+impl Write for Collected {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        if (self.bytes.len() + part.len()) as u64 > self.limit {
+            self.over = true;
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(part);
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Nothing but a hash.
+struct Hashed {
+    size: u64,
+    hasher: Sha256,
+}
+
+impl Hashed {
+    fn new() -> Self {
+        Self { size: 0, hasher: Sha256::new() }
+    }
+
+    fn finish(self) -> (u64, Checksum) {
+        (self.size, Checksum(self.hasher.finalize().into()))
+    }
+}
+
+impl Write for Hashed {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        self.size += part.len() as u64;
+        self.hasher.update(part);
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is written, hashed as well.
+struct Expected<'a> {
+    out: &'a mut dyn Write,
+    hashed: Hashed,
+}
+
+impl Write for Expected<'_> {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(part)?;
+        self.hashed.write(&part[..written])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,694 @@
+//! Writing snapshots: proved things first, their list next, the manifest last.
+//!
+//! The rules:
+//!
+//! 1. Only what [`skykeep_atproto::verify`] made gets in: a `VerifiedRepo`, a `VerifiedBlob`.
+//! 2. Every `put` answers when its file is durable; [`Writer::commit`] writes the manifest after all of them. Stopped at
+//!    any point, the snapshot before is untouched and the next run finds what was put already.
+//! 3. A writer goes on where its last readable manifest ended. When what that one names cannot be read, or is not there,
+//!    it begins anew with a base: a chain that is broken is never added to.
+//! 4. A file that goes by a name of ours and holds something else is set aside and written anew.
+//!
+//! Source: FORMAT.md, sections 4 to 6 and 9.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Seek, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use skykeep_atproto::verify::{BlobUse, SignedBy, VerifiedBlob, VerifiedRepo};
+use skykeep_atproto::{Cid, Did, Handle, KeyHistory, Tid};
+
+use crate::Error;
+use crate::content::{Content, copy, passing};
+use crate::key::WriterKey;
+use crate::layout::{AccountFile, AccountFolder, Checksum, MAX_SEQUENCE, VaultFile};
+use crate::list::{IdentityKind, Kind, List, MissingBlob, Object, Rows};
+use crate::manifest::{
+    Body, CommitFacts, ListRef, Manifest, Media, Origin, Part, Signing, Verdict, bounded_counts,
+};
+use crate::read::{Contents, Snapshot};
+use crate::store::{Depth, Stored, Target};
+use crate::vault::Vault;
+
+/// Most increments on one base.
+pub const MAX_INCREMENTS: usize = 200;
+/// Lists are merged when this many lead to a snapshot, long before readers refuse.
+const MERGE_LISTS: usize = 1_000;
+/// Largest identity object, in bytes.
+const MAX_IDENTITY: usize = 32 << 20;
+
+/// Writes snapshots of one account into one vault.
+#[derive(Debug)]
+pub struct Writer {
+    vault: Vault,
+    account: AccountFolder,
+    did: Did,
+    key: WriterKey,
+    /// The largest number that this writer's manifests carry here, the unreadable ones included.
+    sequence: u32,
+    /// This writer's last readable manifest.
+    last: Option<Checksum>,
+    previous: Option<Snapshot>,
+    /// What the previous snapshot consists of, if all of its repository is there.
+    chain: Option<Contents>,
+    repo: Option<RepoFacts>,
+    rebase: bool,
+    added: Mutex<Added>,
+    failed: bool,
+}
+
+/// What a proved repository says for the manifest.
+#[derive(Debug)]
+struct RepoFacts {
+    commit: CommitFacts,
+    signing: Signing,
+    records: u64,
+    counts: BTreeMap<String, u64>,
+    blobs: BTreeSet<Cid>,
+}
+
+/// What was put since the last commit.
+#[derive(Debug, Default)]
+struct Added {
+    repo: Option<Object>,
+    identity: BTreeMap<IdentityKind, Object>,
+    blobs: BTreeMap<Cid, Object>,
+}
+
+/// How a repository was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutRepo {
+    /// It is the commit of the previous snapshot: nothing was written.
+    Unchanged,
+    /// As what is new since the previous snapshot.
+    Increment {
+        /// Length of the file, in bytes.
+        bytes: u64,
+    },
+    /// Whole.
+    Base {
+        /// Length of the file, in bytes.
+        bytes: u64,
+    },
+}
+
+/// What a run knows about a snapshot beside what was put.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// When, by our clock.
+    pub captured: Timestamp,
+    /// When, by the host's clock.
+    pub server_time: Option<Timestamp>,
+    /// The handle, if it was confirmed both ways.
+    pub handle: Option<Handle>,
+    /// Base URL of the PDS.
+    pub host: String,
+    /// The PDS's own DID.
+    pub host_did: Option<Did>,
+    /// The rev that the host announced.
+    pub server_rev: Option<Tid>,
+    /// The last operation of the audit log.
+    pub audit_head: Option<Cid>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// All media that could not be had, those of earlier runs included.
+    pub missing: Vec<MissingBlob>,
+    /// Number of media that were not asked for yet.
+    pub pending: u64,
+}
+
+/// Whether the next repository is better written whole: 200 increments, increments of more than half the base, or many
+/// lists. `base` and `increments` are file lengths in bytes.
+pub fn should_rebase(base: u64, increments: &[u64], lists: usize) -> bool {
+    increments.len() >= MAX_INCREMENTS || increments.iter().sum::<u64>() > base / 2 || lists >= MERGE_LISTS
+}
+
+impl Writer {
+    /// Goes on with an account where this writer stopped, or where the newest of other writers did.
+    ///
+    /// Errors: `UnsupportedDid`; those of the place. What cannot be read is no error: a base follows then.
+    pub async fn begin(vault: &Vault, did: &Did, key: &WriterKey) -> Result<Self, Error> {
+        let account = AccountFolder::of(did)?;
+        let (names, _) = vault.snapshot_names(&account).await?;
+        let own = key.id();
+        let sequence = names.iter().filter(|name| name.writer == own).map(|name| name.sequence).max();
+        let last = vault.latest(&account, Some(&own)).await?;
+        let last = last.filter(|snapshot| snapshot.manifest.writer == key.public());
+        let previous = match &last {
+            Some(snapshot) => Some(snapshot.clone()),
+            None => vault.latest(&account, None).await?,
+        };
+        let chain = match &previous {
+            Some(snapshot) => whole_chain(vault, snapshot).await?,
+            None => None,
+        };
+        Ok(Self {
+            vault: vault.clone(),
+            account,
+            did: did.clone(),
+            key: key.clone(),
+            sequence: sequence.unwrap_or_default(),
+            last: last.map(|snapshot| snapshot.sum),
+            previous,
+            chain,
+            repo: None,
+            rebase: false,
+            added: Mutex::default(),
+            failed: false,
+        })
+    }
+
+    /// The account's folder.
+    pub fn account(&self) -> &AccountFolder {
+        &self.account
+    }
+
+    /// The snapshot that the next one follows: this writer's last, or the newest of another if it has none.
+    pub fn previous(&self) -> Option<&Snapshot> {
+        self.previous.as_ref()
+    }
+
+    /// What the previous snapshot consists of; `None` when it is not whole and a base must follow.
+    pub fn chain(&self) -> Option<&Contents> {
+        self.chain.as_ref()
+    }
+
+    /// The commit that an increment must be proved against ([`skykeep_atproto::verify::RepoCheck::from`]).
+    pub fn head(&self) -> Option<Cid> {
+        self.chain.as_ref().map(Contents::commit)
+    }
+
+    /// Stores a repository: not at all if it is the previous commit, whole if there is nothing to add to or a base is due,
+    /// else as an increment. It is whole too when the check was not told of [`Writer::head`].
+    ///
+    /// `sources` are those that were checked, in their order. `keys` is the history that the check judged by.
+    /// Errors: `OtherAccount`; `Protocol` when the sources changed since the check; those of the place.
+    pub async fn put_repo<S: Read + Seek + Send + 'static>(
+        &mut self,
+        repo: &Arc<VerifiedRepo>,
+        keys: &KeyHistory,
+        sources: Vec<S>,
+    ) -> Result<PutRepo, Error> {
+        match &self.chain {
+            Some(chain) if chain.commit() == repo.commit().cid && !self.rebase => {
+                self.learn(repo, keys)?;
+                Ok(PutRepo::Unchanged)
+            }
+            Some(chain) if repo.from() == Some(chain.commit()) && !self.rebase && !is_due(chain) => {
+                self.put_increment(repo, keys, sources).await
+            }
+            _ => self.put_base(repo, keys, sources).await,
+        }
+    }
+
+    /// Stores a repository whole, and begins a new chain. As [`Writer::put_repo`].
+    pub async fn put_base<S: Read + Seek + Send + 'static>(
+        &mut self,
+        repo: &Arc<VerifiedRepo>,
+        keys: &KeyHistory,
+        sources: Vec<S>,
+    ) -> Result<PutRepo, Error> {
+        let (commit, facts) = (repo.commit().cid, self.learn(repo, keys)?);
+        let kind = Kind::Base { to: commit, rev: facts.rev };
+        let stored = self.put_car(repo, sources, true).await?;
+        self.rebase = true;
+        self.added().repo = Some(car(&stored, kind));
+        Ok(PutRepo::Base { bytes: stored.size })
+    }
+
+    /// Stores what a repository has beyond the previous commit.
+    ///
+    /// Errors: `WrongFrom` unless it was checked against [`Writer::head`]; as [`Writer::put_repo`].
+    pub async fn put_increment<S: Read + Seek + Send + 'static>(
+        &mut self,
+        repo: &Arc<VerifiedRepo>,
+        keys: &KeyHistory,
+        sources: Vec<S>,
+    ) -> Result<PutRepo, Error> {
+        let (expected, found) = (self.head(), repo.from());
+        let from = found.filter(|_| expected == found && !self.rebase && self.added().repo.is_none());
+        let from = from.ok_or(Error::WrongFrom { expected, found })?;
+        let facts = self.learn(repo, keys)?;
+        let kind = Kind::Increment {
+            from,
+            to: facts.cid,
+            rev: facts.rev,
+        };
+        let stored = self.put_car(repo, sources, false).await?;
+        self.added().repo = Some(car(&stored, kind));
+        Ok(PutRepo::Increment { bytes: stored.size })
+    }
+
+    /// The blobs that a repository needs and that neither the chain nor this run has put.
+    pub fn lacks(&self, repo: &VerifiedRepo) -> Vec<BlobUse> {
+        repo.blobs().iter().filter(|blob| !self.has(&blob.cid)).cloned().collect()
+    }
+
+    /// Whether a blob is part of the chain, or was put since.
+    pub fn has(&self, cid: &Cid) -> bool {
+        let kept = self.chain.as_ref().is_some_and(|chain| chain.blobs.contains_key(cid));
+        kept || self.added().blobs.contains_key(cid)
+    }
+
+    /// Takes a blob that lies in the vault already and that no list of the chain names: an earlier run put it and was cut
+    /// off. It is read and hashed. Answers whether it is there and sound.
+    ///
+    /// Errors: those of the place.
+    pub async fn adopt_blob(&self, blob: &BlobUse) -> Result<bool, Error> {
+        if blob.cid.codec() != skykeep_atproto::Codec::Raw {
+            return Ok(false);
+        }
+        let path = self.account.file(&AccountFile::Blob { cid: blob.cid });
+        let content = match self.vault.store().get(&path).await {
+            Ok(Some(content)) => content,
+            Ok(None) | Err(Error::NotAFile { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        // Put over itself: that it is there does not say that it stays there, and `put` makes sure of that.
+        let target = Target::Named { path, sum: Some(Checksum(*blob.cid.digest())) };
+        match self.vault.store().put(target, content).await {
+            Ok(stored) => {
+                self.add_blob(blob, &stored);
+                Ok(true)
+            }
+            Err(Error::Damaged { .. } | Error::NameTaken { .. } | Error::Io { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stores a blob. It is hashed again while it is written. May run for several blobs at once.
+    ///
+    /// Errors: `Damaged` when `from` does not give the bytes that were verified; those of the place.
+    pub async fn put_blob<R: Read + Seek + Send + 'static>(
+        &self,
+        blob: &BlobUse,
+        verified: &VerifiedBlob,
+        from: R,
+    ) -> Result<(), Error> {
+        let file = AccountFile::Blob { cid: blob.cid };
+        if verified.cid() != blob.cid {
+            return Err(Error::invalid(file, "another blob was verified"));
+        }
+        let content = again(from);
+        let path = self.account.file(&file);
+        let sum = Checksum(*blob.cid.digest());
+        let target = || Target::Named { path: path.clone(), sum: Some(sum) };
+        let stored = self.put(target, content).await?;
+        self.add_blob(blob, &stored);
+        Ok(())
+    }
+
+    /// Says that blobs of the chain are lost for good: the next repository is written whole, and they are listed no more.
+    pub fn lost(&mut self, blobs: &BTreeSet<Cid>) {
+        if let Some(chain) = &mut self.chain {
+            chain.blobs.retain(|cid, _| !blobs.contains(cid));
+            self.rebase = true;
+        }
+    }
+
+    /// Stores something about the identity, as it was served. Bytes that are kept already cost nothing.
+    ///
+    /// Errors: `Invalid` when it is not JSON; `TooLarge` beyond 32 MiB; those of the place.
+    pub async fn put_identity(&self, kind: IdentityKind, bytes: Vec<u8>) -> Result<(), Error> {
+        let name = kind.as_str();
+        if bytes.len() > MAX_IDENTITY {
+            return Err(Error::TooLarge {
+                name: name.to_owned(),
+                limit: MAX_IDENTITY as u64,
+            });
+        }
+        serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).map_err(|error| Error::invalid(name, error))?;
+        let sum = Checksum::of(&bytes);
+        let object = Object {
+            name: AccountFile::Identity { hash: sum.name(), sealed: false },
+            size: bytes.len() as u64,
+            sum,
+            kind: Kind::Identity(kind),
+        };
+        let kept = self.chain.as_ref().is_some_and(|chain| chain.identity.contains(&object));
+        if !kept {
+            self.put_file(object.name.clone(), bytes).await?;
+        }
+        self.added().identity.insert(kind, object);
+        Ok(())
+    }
+
+    /// Keeps what failed its proof, apart from everything else, with the reason. Answers where.
+    ///
+    /// Errors: those of `source` and of the place.
+    pub async fn put_rejected(
+        &self,
+        source: impl Read + Seek + Send + 'static,
+        captured: Timestamp,
+        reason: &serde_json::Value,
+    ) -> Result<AccountFile, Error> {
+        let content = again(source);
+        let folder = self.account.folder("rejected");
+        let target = || Target::Hashed { folder: folder.clone(), ending: ".car" };
+        let stored = self.put(target, content).await?;
+        let file = AccountFile::Rejected { hash: stored.sum.name() };
+        let reason = serde_json::json!({
+            "file": file, "captured": crate::whole_seconds(captured), "reason": reason,
+        });
+        let bytes = format!("{reason}\n").into_bytes();
+        let name = AccountFile::Reason { hash: Checksum::of(&bytes).name() };
+        self.put_file(name, bytes).await?;
+        Ok(file)
+    }
+
+    /// Makes the snapshot: the list of what was put, then the manifest. May be called again: with pending media first, with
+    /// all of them later, or with nothing new to say that nothing changed.
+    ///
+    /// Errors: `Invalid` when no repository was ever put, or after a commit failed (begin again then); those of the place.
+    pub async fn commit(&mut self, facts: Facts) -> Result<Snapshot, Error> {
+        let refuse = |reason: &str| Err(Error::invalid("snapshot", reason));
+        if self.failed {
+            return refuse("a commit failed: begin again");
+        }
+        if self.sequence == MAX_SEQUENCE {
+            return refuse("this writer has used all its numbers");
+        }
+        if self.rebase && self.added().repo.is_none() {
+            return refuse("media were lost: a base must be put first");
+        }
+        let mut next = self.next_contents();
+        let Some(contents) = &mut next.contents else {
+            return refuse("there is no repository yet");
+        };
+        contents.missing.clone_from(&facts.missing);
+        let mut lists = Vec::new();
+        if !next.list.is_empty() {
+            let parent = contents.lists.first().cloned();
+            let list = self.put_list(List { parent, rows: Rows::Objects(next.list) }).await?;
+            contents.lists.insert(0, list);
+        }
+        lists.extend(contents.lists.first().cloned());
+        if !facts.missing.is_empty() {
+            let rows = Rows::Missing(facts.missing.clone());
+            lists.push(self.put_list(List { parent: None, rows }).await?);
+        }
+        let manifest = Manifest {
+            account: self.account.clone(),
+            writer: self.key.public(),
+            sequence: self.sequence + 1,
+            previous: self.last,
+            captured: crate::whole_seconds(facts.captured),
+            server_time: facts.server_time.map(crate::whole_seconds),
+            lists,
+            body: self.body(facts, contents)?,
+        };
+        let (name, bytes) = manifest.to_bytes(&self.key)?;
+        let sum = Checksum::of(&bytes);
+        if let Err(error) = self.put_file(AccountFile::Snapshot(name), bytes).await {
+            // It may be there all the same: only a look at the folder tells which number comes next.
+            self.failed = true;
+            return Err(error);
+        }
+        let snapshot = Snapshot { name, sum, manifest };
+        (self.sequence, self.last) = (self.sequence + 1, Some(sum));
+        self.previous = Some(snapshot.clone());
+        self.chain = next.contents;
+        self.rebase = false;
+        *self.added() = Added::default();
+        Ok(snapshot)
+    }
+
+    /// What the next snapshot consists of, and what its list adds.
+    fn next_contents(&self) -> Next {
+        let added = self.added();
+        let identity: Vec<Object> = added.identity.values().cloned().collect();
+        match (&added.repo, &self.chain) {
+            (Some(base), chain) if self.rebase => {
+                // Everything of the old chain that is still needed, and nothing else.
+                let mut blobs: BTreeMap<Cid, Object> = chain.as_ref().map(|chain| chain.blobs.clone()).unwrap_or_default();
+                if let Some(repo) = &self.repo {
+                    blobs.retain(|cid, _| repo.blobs.contains(cid));
+                }
+                blobs.extend(added.blobs.clone());
+                let mut all = self.held_identity(chain.as_ref());
+                all.extend(added.identity.clone());
+                let contents = Contents {
+                    lists: Vec::new(),
+                    base: base.clone(),
+                    increments: Vec::new(),
+                    identity: all.into_values().collect(),
+                    private: Vec::new(),
+                    blobs,
+                    missing: Vec::new(),
+                };
+                let list = contents.objects().cloned().collect();
+                Next { contents: Some(contents), list }
+            }
+            (repo, Some(chain)) => {
+                let mut contents = chain.clone();
+                let mut list: Vec<Object> = repo.iter().cloned().collect();
+                contents.increments.extend(list.clone());
+                let new = identity.into_iter().filter(|object| !chain.identity.contains(object));
+                list.extend(new);
+                contents.identity.extend(list.iter().filter(|object| matches!(object.kind, Kind::Identity(_))).cloned());
+                list.extend(added.blobs.values().cloned());
+                contents.blobs.extend(added.blobs.clone());
+                Next { contents: Some(contents), list }
+            }
+            (_, None) => Next { contents: None, list: Vec::new() },
+        }
+    }
+
+    /// The identity objects that the previous snapshot says hold.
+    fn held_identity(&self, chain: Option<&Contents>) -> BTreeMap<IdentityKind, Object> {
+        let parts = self.previous.iter().flat_map(|snapshot| &snapshot.manifest.body.identity);
+        let names: BTreeSet<&AccountFile> = parts.map(|part| &part.name).collect();
+        let held = chain.iter().flat_map(|chain| &chain.identity);
+        held.filter(|object| names.contains(&object.name))
+            .filter_map(|object| match object.kind {
+                Kind::Identity(kind) => Some((kind, object.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn body(&self, facts: Facts, contents: &Contents) -> Result<Body, Error> {
+        let before = self.previous.as_ref().map(|snapshot| &snapshot.manifest.body);
+        let mut held = self.held_identity(Some(contents));
+        held.extend(self.added().identity.clone());
+        let identity = held.into_iter().map(|(kind, object)| Part {
+            what: kind.as_str().to_owned(),
+            name: object.name,
+        });
+        let (commit, signing, records, counts, kept) = match (&self.repo, before) {
+            (Some(repo), _) => {
+                let kept = repo.blobs.iter().filter(|cid| contents.blobs.contains_key(cid)).count();
+                (repo.commit, repo.signing.clone(), repo.records, repo.counts.clone(), kept as u64)
+            }
+            (None, Some(before)) => {
+                let kept = before.media.kept + self.added().blobs.len() as u64;
+                (before.commit, before.signing.clone(), before.records, before.counts.clone(), kept)
+            }
+            (None, None) => return Err(Error::invalid("snapshot", "there is no repository yet")),
+        };
+        Ok(Body {
+            did: self.did.clone(),
+            handle: facts.handle,
+            host: facts.host,
+            host_did: facts.host_did,
+            commit,
+            server_rev: facts.server_rev,
+            signing,
+            audit_head: facts.audit_head,
+            identity: identity.collect(),
+            private: Vec::new(),
+            records,
+            counts,
+            media: Media {
+                kept,
+                missing: facts.missing.len() as u64,
+                pending: facts.pending,
+            },
+            origin: facts.origin,
+        })
+    }
+
+    /// Remembers what a repository says for the manifest. Errors: `OtherAccount`, `Invalid`.
+    fn learn(&mut self, repo: &VerifiedRepo, keys: &KeyHistory) -> Result<CommitFacts, Error> {
+        let commit = repo.commit();
+        if commit.did != self.did {
+            return Err(Error::OtherAccount {
+                expected: self.did.to_string(),
+                found: commit.did.to_string(),
+            });
+        }
+        let rev = commit.rev.ok_or_else(|| Error::invalid(commit.cid, "a commit without a rev"))?;
+        let signed = keys.keys.iter().find(|period| period.key.verify(&commit.unsigned, &commit.signature));
+        let signed = signed.ok_or_else(|| Error::invalid(commit.cid, "signed by none of these keys"))?;
+        let facts = CommitFacts {
+            cid: commit.cid,
+            rev,
+            data: commit.data,
+        };
+        self.repo = Some(RepoFacts {
+            commit: facts,
+            signing: Signing {
+                key: signed.key.clone(),
+                operation: signed.operation,
+                verdict: match repo.signed_by() {
+                    SignedBy::Current => Verdict::Current,
+                    _ => Verdict::Earlier,
+                },
+            },
+            records: repo.record_count(),
+            counts: bounded_counts(repo.collections().clone()),
+            blobs: repo.blobs().iter().map(|blob| blob.cid).collect(),
+        });
+        Ok(facts)
+    }
+
+    async fn put_car<S: Read + Seek + Send + 'static>(
+        &self,
+        repo: &Arc<VerifiedRepo>,
+        sources: Vec<S>,
+        whole: bool,
+    ) -> Result<Stored, Error> {
+        let sources = Arc::new(Mutex::new(sources));
+        let content = || car_content(repo, &sources, whole);
+        let folder = self.account.folder("repo");
+        self.put(|| Target::Hashed { folder: folder.clone(), ending: ".car" }, content).await
+    }
+
+    async fn put_list(&self, list: List) -> Result<ListRef, Error> {
+        let (list, bytes) = list.to_bytes()?;
+        self.put_file(list.name.clone(), bytes).await?;
+        Ok(list)
+    }
+
+    async fn put_file(&self, file: AccountFile, bytes: Vec<u8>) -> Result<(), Error> {
+        let file = VaultFile::Account { account: self.account.clone(), file };
+        self.vault.put_anew(&file, Checksum::of(&bytes), bytes).await
+    }
+
+    /// Puts a file; whatever else goes by its name is set aside first.
+    async fn put(&self, target: impl Fn() -> Target, content: impl Fn() -> Content) -> Result<Stored, Error> {
+        match self.vault.store().put(target(), content()).await {
+            Err(Error::NameTaken { path }) => {
+                tracing::warn!(path, "a damaged file is replaced");
+                self.vault.set_aside(&path.parse()?).await?;
+                self.vault.store().put(target(), content()).await
+            }
+            result => result,
+        }
+    }
+
+    fn add_blob(&self, blob: &BlobUse, stored: &Stored) {
+        let object = Object {
+            name: AccountFile::Blob { cid: blob.cid },
+            size: stored.size,
+            sum: stored.sum,
+            kind: Kind::Blob {
+                cid: blob.cid,
+                mime: blob.mime_type.clone(),
+                record: blob.records.first().cloned().unwrap_or_default(),
+            },
+        };
+        self.added().blobs.insert(blob.cid, object);
+    }
+
+    fn added(&self) -> MutexGuard<'_, Added> {
+        self.added.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The next snapshot, and the lines that its list adds.
+struct Next {
+    contents: Option<Contents>,
+    list: Vec<Object>,
+}
+
+/// Writes a damaged or missing base or increment again, byte for byte, from a repository that has its blocks.
+///
+/// Errors: `Damaged` when the repository makes another file (another commit, or checked against another `from`); those of
+/// the place.
+pub async fn regenerate<S: Read + Seek + Send + 'static>(
+    vault: &Vault,
+    account: &AccountFolder,
+    object: &Object,
+    repo: &Arc<VerifiedRepo>,
+    sources: Vec<S>,
+) -> Result<(), Error> {
+    let sources = Arc::new(Mutex::new(sources));
+    let whole = matches!(object.kind, Kind::Base { .. });
+    let content = || {
+        let content = car_content(repo, &sources, whole);
+        std::future::ready(Ok(content))
+    };
+    vault
+        .put_object(&account.file(&object.name), object.sum, content)
+        .await
+        .map(drop)
+}
+
+/// Content that can be had more than once: a source that is read from its beginning each time.
+fn again<R: Read + Seek + Send + 'static>(source: R) -> impl Fn() -> Content {
+    let source = Arc::new(Mutex::new(source));
+    move || {
+        let source = Arc::clone(&source);
+        Content::produce(move |out| {
+            let mut source = source.lock().unwrap_or_else(PoisonError::into_inner);
+            source.rewind().map_err(passing)?;
+            copy(&mut *source, out)
+        })
+    }
+}
+
+/// A canonical CAR, made while it is stored.
+fn car_content<S: Read + Seek + Send + 'static>(
+    repo: &Arc<VerifiedRepo>,
+    sources: &Arc<Mutex<Vec<S>>>,
+    whole: bool,
+) -> Content {
+    let (repo, sources) = (Arc::clone(repo), Arc::clone(sources));
+    Content::produce(move |mut out: &mut dyn Write| {
+        let mut sources = sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if whole {
+            repo.write_base(&mut sources, &mut out)?;
+        } else {
+            repo.write_increment(&mut sources, &mut out)?;
+        }
+        Ok(())
+    })
+}
+
+/// What a snapshot consists of, if its lists can be read and all files of its repository are there at their lengths.
+async fn whole_chain(vault: &Vault, snapshot: &Snapshot) -> Result<Option<Contents>, Error> {
+    let contents = match vault.contents(snapshot).await {
+        Ok(contents) => contents,
+        Err(Error::Missing) => return Err(Error::Missing),
+        Err(error) => {
+            tracing::warn!(name = %snapshot.name, %error, "the last snapshot is not whole: a base follows");
+            return Ok(None);
+        }
+    };
+    let account = &snapshot.manifest.account;
+    let listing = vault.store().list(&account.folder("repo"), Depth::Here).await?;
+    let sizes: BTreeMap<_, _> = listing.files.iter().map(|(path, size)| (path, *size)).collect();
+    let lost = contents.repo().find(|object| sizes.get(&account.file(&object.name)) != Some(&object.size));
+    if let Some(object) = lost {
+        tracing::warn!(name = %object.name, "a file of the last snapshot is not there: a base follows");
+        return Ok(None);
+    }
+    Ok(Some(contents))
+}
+
+/// Whether the chain is long enough to be begun anew.
+fn is_due(chain: &Contents) -> bool {
+    let increments: Vec<u64> = chain.increments.iter().map(|object| object.size).collect();
+    should_rebase(chain.base.size, &increments, chain.lists.len())
+}
+
+fn car(stored: &Stored, kind: Kind) -> Object {
+    Object {
+        name: AccountFile::Repo { hash: stored.sum.name(), sealed: false },
+        size: stored.size,
+        sum: stored.sum,
+        kind,
+    }
+}
