@@ -71,24 +71,33 @@ impl Counts {
         counts
     }
 
-    /// Reads the output of `node --test`, in either of its two forms.
+    /// Reads the output of `node --test` with the reporter "spec".
     pub(crate) fn of_node(printed: &str) -> Self {
         let mut counts = Self::default();
-        for line in printed.lines().map(without_colour) {
-            let Some(result) = line.strip_prefix("# ").or_else(|| line.strip_prefix("ℹ ")) else {
-                continue;
-            };
-            let Some((kind, number)) = result.split_once(' ') else {
-                continue;
-            };
-            let Ok(number) = number.trim().parse::<u64>() else {
-                continue;
-            };
-            match kind {
-                "pass" => counts.passed += number,
-                "fail" | "cancelled" => counts.failed += number,
-                "skipped" | "todo" => counts.skipped += number,
-                _ => {}
+        // The failures are printed a second time, in full, below the sums.
+        for line in printed
+            .lines()
+            .map(without_colour)
+            .take_while(|line| line != "✖ failing tests:")
+        {
+            if let Some((kind, number)) = line.strip_prefix("ℹ ").and_then(|sum| sum.split_once(' ')) {
+                let Ok(number) = number.trim().parse::<u64>() else {
+                    continue;
+                };
+                match kind {
+                    "pass" => counts.passed += number,
+                    "fail" | "cancelled" => counts.failed += number,
+                    "skipped" | "todo" => counts.skipped += number,
+                    _ => {}
+                }
+            } else if let Some(test) = line.trim_start().strip_prefix("✖ ") {
+                counts.failures.push(without_time(test).to_owned());
+            } else if let Some((test, reason)) = line
+                .trim_start()
+                .strip_prefix("﹣ ")
+                .and_then(|test| test.split_once(" # "))
+            {
+                counts.reasons.push(format!("{}: {reason}", without_time(test)));
             }
         }
         counts
@@ -158,6 +167,11 @@ fn number_before(text: &str, word: &str) -> u64 {
     text[digits..end].parse().unwrap_or(0)
 }
 
+/// `it works (1.5ms)` -> `it works`
+fn without_time(test: &str) -> &str {
+    test.rsplit_once(" (").map_or(test, |(name, _)| name)
+}
+
 /// Takes terminal colour sequences out of a line.
 fn without_colour(line: &str) -> String {
     let mut plain = String::with_capacity(line.len());
@@ -208,13 +222,29 @@ test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out; fin
     }
 
     #[test]
-    fn node_is_read_in_both_forms() {
-        for mark in ["#", "ℹ"] {
-            let printed = format!(
-                "{mark} tests 6\n{mark} suites 0\n{mark} pass 4\n{mark} fail 1\n{mark} skipped 1\n{mark} duration_ms 9.5"
-            );
-            assert_eq!(triple(&Counts::of_node(&printed)), (4, 1, 1));
-        }
+    fn node_is_read_up_to_its_repeated_failures() {
+        let printed = "\
+✔ good (0.9ms)
+✖ bad one (14.0ms)
+  AssertionError: 1 == 2
+﹣ late (0.1ms) # needs root
+▶ outer
+  ✖ inner bad (37.8ms)
+ℹ tests 5
+ℹ pass 1
+ℹ fail 2
+ℹ cancelled 0
+ℹ skipped 1
+ℹ duration_ms 531.08
+
+✖ failing tests:
+
+✖ bad one (14.0ms)
+";
+        let counts = Counts::of_node(printed);
+        assert_eq!(triple(&counts), (1, 2, 1));
+        assert_eq!(counts.failures, ["bad one", "inner bad"]);
+        assert_eq!(counts.reasons, ["late: needs root"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! What is exhaustive needs nothing here: the tests themselves look at `SKYKEEP_EXHAUSTIVE`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
@@ -11,7 +11,7 @@ use crate::package;
 use crate::process::{self, Outcome, command};
 use crate::project::{self, Project};
 use crate::suites::Ledger;
-use crate::test::{Run, TestPrograms};
+use crate::test::{Run, WINDOW_TEST};
 
 /// Seconds for each fuzz target.
 const FUZZ_SECONDS: &str = "300";
@@ -19,7 +19,7 @@ const FUZZ_SECONDS: &str = "300";
 const INSTALLED: &str = "/usr/bin/skykeep";
 
 /// Runs the gate's own suites, after the ordinary ones.
-pub(crate) fn run(project: &Project, ledger: &mut Ledger, run: &Run<'_>, programs: &TestPrograms) -> Outcome<()> {
+pub(crate) fn run(project: &Project, ledger: &mut Ledger, run: &Run<'_>) -> Outcome<()> {
     ledger.suite("dependencies (cargo deny)", || dependencies(project))?;
     ledger.suite("fuzzing", || fuzzing(project))?;
     let mut built = None;
@@ -27,11 +27,13 @@ pub(crate) fn run(project: &Project, ledger: &mut Ledger, run: &Run<'_>, program
         built = Some(package::build_and_check(project, "deb")?);
         Ok(Counts::of_check(true))
     })?;
-    let (true, true, Some(package)) = (sound, programs.has_window(), built) else {
+    let (true, Some(package)) = (sound, built) else {
         return Ok(());
     };
-    ledger.suite("window, optimised", || run.window(project.built("release", "skykeep")))?;
-    ledger.suite("window, installed", || installed(&package, run))?;
+    ledger.suite("end to end: window, optimised", || {
+        run.e2e(WINDOW_TEST, &project.built("release", "skykeep"))
+    })?;
+    ledger.suite("end to end: window, installed", || installed(&package, run))?;
     Ok(())
 }
 
@@ -109,18 +111,18 @@ fn fuzz(project: &Project, target: &str) -> Command {
 }
 
 /// Installs the package, drives the program it installed, and removes it again.
-fn installed(package: &std::path::Path, run: &Run<'_>) -> Outcome<Counts> {
+fn installed(package: &Path, run: &Run<'_>) -> Outcome<Counts> {
     let mut counts = Counts::default();
     if !rustix::process::geteuid().is_root() {
         counts.set_apart("the installed package", "installing it needs root");
         return Ok(counts);
     }
-    if std::path::Path::new(INSTALLED).exists() {
+    if Path::new(INSTALLED).exists() {
         counts.set_apart("the installed package", "another one is installed, and in use perhaps");
         return Ok(counts);
     }
     process::must("dpkg --install", command("dpkg").arg("--install").arg(package))?;
-    let driven = run.window(INSTALLED.into());
+    let driven = run.e2e(WINDOW_TEST, Path::new(INSTALLED));
     process::must("dpkg --remove", command("dpkg").args(["--remove", "skykeep"]))?;
     driven
 }

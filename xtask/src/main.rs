@@ -60,7 +60,7 @@ fn carry_out(request: &Request) -> process::Outcome<()> {
     }
     match request.verb {
         Verb::Help => {
-            println!("{}", args::USAGE);
+            process::say(args::USAGE);
             Ok(())
         }
         Verb::Demo => demo::demo(&project, request),

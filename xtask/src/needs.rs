@@ -32,8 +32,10 @@ const WINDOW: &[&str] = &[
 ];
 
 /// A desktop without a screen: display, window manager, keyring, notifications, and the means to look at them.
+/// Chromium shows the same pages where only a browser can tell: accessibility trees, other sizes and preferences.
 const DESKTOP: &[&str] = &[
     "at-spi2-core",
+    "chromium",
     "dbus",
     "dunst",
     "fonts-dejavu-core",
@@ -285,7 +287,9 @@ fn install_debian(packages: &[&str]) -> Outcome<()> {
 
 /// `apt-get`, as root. It stays in our own process group, because sudo may have to ask for a password.
 fn apt_get() -> Outcome<std::process::Command> {
-    let options = ["-o", "DPkg::Lock::Timeout=400", "--quiet"];
+    // A person sees what goes on; a log gets the complaints only.
+    let watched = io::stdout().is_terminal();
+    let options = ["-o", "DPkg::Lock::Timeout=400", if watched { "--quiet" } else { "-qq" }];
     let root = rustix::process::geteuid().is_root();
     let mut command = if root {
         std::process::Command::new("apt-get")
@@ -297,6 +301,9 @@ fn apt_get() -> Outcome<std::process::Command> {
         return Err("installing Debian packages needs root, and there is no sudo: run this once as root".into());
     };
     command.args(options).env("DEBIAN_FRONTEND", "noninteractive");
+    if !watched {
+        command.stdout(Stdio::null());
+    }
     if root {
         command.stdin(Stdio::null());
     }

@@ -8,7 +8,7 @@
 //! - Whatever a suite leaves running is a failure of that suite.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
@@ -27,8 +27,11 @@ use crate::suites::Ledger;
 /// The features that every build of the window's package has, so that there is only one.
 pub(crate) const FEATURES: [&str; 2] = ["--features", "custom-protocol"];
 
-/// The window's end-to-end tests: the one test program that is a suite of its own.
-const WINDOW_TEST: &str = "window";
+/// The window's end-to-end tests, each file a suite.
+const E2E: &str = "tests/e2e";
+
+/// The one among them that drives the real window.
+pub(crate) const WINDOW_TEST: &str = "window.test.mjs";
 
 const NEEDS: &[Need] = &[
     Need::Compilers,
@@ -70,12 +73,14 @@ pub(crate) fn test(project: &Project, request: &Request) -> Outcome<()> {
         for (name, targets) in suites.iter().filter(|(_, targets)| !targets.is_empty()) {
             ledger.suite(name, || run.cargo(name, targets))?;
         }
-        ledger.suite("test network", || run.network())?;
-        if programs.has_window() {
-            ledger.suite("window", || run.window(project.built("debug", "skykeep")))?;
+        ledger.suite("test network", || run.node("tests/network", "selftest.mjs", None))?;
+        for file in test_files(&project.path(E2E))? {
+            ledger.suite(&suite_name(&file), || {
+                run.e2e(&file, &project.built("debug", "skykeep"))
+            })?;
         }
         if gate {
-            gate::run(project, &mut ledger, &run, &programs)?;
+            gate::run(project, &mut ledger, &run)?;
         }
     }
     ledger.close(&conditions.line())
@@ -173,24 +178,24 @@ impl Run<'_> {
         self.count(suite, &mut test, Counts::of_cargo)
     }
 
-    /// The window's end-to-end tests, against `app`.
-    pub(crate) fn window(&self, app: PathBuf) -> Outcome<Counts> {
-        let mut test = self.project.cargo("test");
-        test.arg("--workspace")
-            .args(FEATURES)
-            .args(["--test", WINDOW_TEST])
-            .env("SKYKEEP_APP", app);
-        self.count("window", &mut test, Counts::of_cargo)
+    /// One of the window's end-to-end tests, against the program `app`.
+    pub(crate) fn e2e(&self, file: &str, app: &Path) -> Outcome<Counts> {
+        self.node(E2E, file, Some(app))
     }
 
-    /// The test network's own test.
-    fn network(&self) -> Outcome<Counts> {
-        let mut selftest = self.project.command_in("tests/network", "node");
-        self.count(
-            "test network",
-            selftest.args(["--test", "selftest.mjs"]),
-            Counts::of_node,
-        )
+    /// `node --test` for a file in one of the repository's folders, counted.
+    fn node(&self, folder: &str, file: &str, app: Option<&Path>) -> Outcome<Counts> {
+        let mut test = self.project.command_in(folder, "node");
+        test.args([
+            "--test",
+            "--test-reporter=spec",
+            "--test-reporter-destination=stdout",
+            file,
+        ]);
+        if let Some(app) = app {
+            test.env("SKYKEEP_APP", app);
+        }
+        self.count(file, &mut test, Counts::of_node)
     }
 
     /// Runs a suite's command under this run's conditions and reads what it printed.
@@ -248,10 +253,6 @@ impl TestPrograms {
         programs
     }
 
-    pub(crate) fn has_window(&self) -> bool {
-        self.journeys.contains(WINDOW_TEST)
-    }
-
     /// Arguments that choose the rooms' own programs.
     pub(crate) fn rooms(&self) -> Vec<String> {
         self.rooms
@@ -260,11 +261,29 @@ impl TestPrograms {
             .collect()
     }
 
-    /// Arguments that choose the journeys, without the window.
+    /// Arguments that choose the journeys.
     fn journeys(&self) -> Vec<String> {
-        let others = self.journeys.iter().filter(|name| *name != WINDOW_TEST);
-        others.flat_map(|name| ["--test".to_owned(), name.clone()]).collect()
+        self.journeys
+            .iter()
+            .flat_map(|name| ["--test".to_owned(), name.clone()])
+            .collect()
     }
+}
+
+/// Names of the test files in a folder, in order.
+fn test_files(folder: &Path) -> Outcome<Vec<String>> {
+    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let names = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    let mut tests: Vec<String> = names.filter(|name| name.ends_with(".test.mjs")).collect();
+    tests.sort();
+    Ok(tests)
+}
+
+/// `window.test.mjs` -> `end to end: window`
+fn suite_name(file: &str) -> String {
+    format!("end to end: {}", file.trim_end_matches(".test.mjs"))
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
@@ -280,11 +299,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn test_programs_of_the_rooms_journeys_and_window_are_told_apart() {
+    fn test_programs_of_the_rooms_and_journeys_are_told_apart() {
         let facts = serde_json::json!({ "packages": [
             { "name": "skykeep-tests", "targets": [
                 { "kind": ["lib"], "name": "skykeep_tests" },
-                { "kind": ["test"], "name": "window" },
                 { "kind": ["test"], "name": "backup" },
             ] },
             { "name": "skykeep-atproto", "targets": [
@@ -293,9 +311,13 @@ mod tests {
             ] },
         ] });
         let programs = TestPrograms::in_metadata(&facts);
-        assert!(programs.has_window());
         assert_eq!(programs.rooms(), ["--test", "vectors"]);
         assert_eq!(programs.journeys(), ["--test", "backup"]);
-        assert!(!TestPrograms::in_metadata(&serde_json::json!({})).has_window());
+        assert!(TestPrograms::in_metadata(&serde_json::json!({})).rooms().is_empty());
+    }
+
+    #[test]
+    fn a_suite_is_named_for_its_file() {
+        assert_eq!(suite_name(WINDOW_TEST), "end to end: window");
     }
 }

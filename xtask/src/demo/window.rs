@@ -12,15 +12,21 @@ use crate::needs;
 use crate::process::{self, Failure, Group, Outcome, command, on_path, say};
 use crate::webdriver::Driver;
 
-/// What the window's elements are called for whoever operates it.
+/// What is on the window's pages, by CSS selector.
 mod element {
-    pub(super) const HANDLE: &str = "[data-testid=handle-input]";
-    pub(super) const LOOK_UP: &str = "[data-testid=look-up]";
-    pub(super) const PROTECT: &str = "[data-testid=start-protecting]";
-    pub(super) const KEPT: &str = "[data-testid=kept-line]";
-    pub(super) const SNAPSHOTS: &str = "[data-testid=snapshot-list]";
-    pub(super) const BACK_UP: &str = "[data-testid=back-up-now]";
+    pub(super) const HANDLE: &str = "form input[type=text]";
+    pub(super) const FIND: &str = "form button[type=submit]";
+    pub(super) const START: &str = ".actions button.main[type=button]";
+    /// The answer of an account's page, in one line.
+    pub(super) const ANSWER: &str = "section.status h1";
+    pub(super) const BACK_UP: &str = "section.status button.main";
+    pub(super) const SNAPSHOT: &str = "li.snapshot";
+    pub(super) const ANOTHER: &str = "nav a[href='#/protect']";
+    pub(super) const HOME: &str = "nav a[href='#/']";
 }
+
+/// How the answer begins when the newest posts are proved and kept.
+const KEPT: &str = "Your posts are kept.";
 
 /// A running Skykeep of this session answers to this name; a second one would only wake the first.
 const SINGLE_INSTANCE: &str = "app.skykeep.desktop.SingleInstance";
@@ -85,26 +91,39 @@ fn refuse_second_instance() -> Outcome<()> {
 }
 
 fn operate(stage: &Stage<'_>, desktop: Option<&Desktop>, once: bool) -> Outcome<()> {
-    let first = stage.first();
     let pictures = Pictures { stage, desktop };
     let driver = Driver::open(&mut driver_command(stage, desktop)?, &program(stage))?;
     driver.wait_for(element::HANDLE)?;
     pictures.take(&driver, "1-first-start")?;
-    driver.type_into(element::HANDLE, first)?;
-    driver.click(element::LOOK_UP)?;
-    driver.wait_for(element::PROTECT)?;
-    pictures.take(&driver, "2-who-it-is")?;
-    driver.click(element::PROTECT)?;
-    let kept = driver.wait_for_text(element::KEPT, |text| text.contains("kept"))?;
-    pictures.take(&driver, "3-kept")?;
-    say(&format!("{first}: {kept}"));
-    if !once {
-        driver.click(element::BACK_UP)?;
-        driver.wait_for(element::SNAPSHOTS)?;
-        pictures.take(&driver, "4-snapshots")?;
+    protect(&driver, stage.first(), Some(&pictures))?;
+    say(&format!("{} is kept.", stage.first()));
+    if once {
+        return Ok(());
     }
-    say(&format!("{first} is kept."));
-    Ok(())
+    driver.click(element::BACK_UP)?;
+    driver.wait_for(element::SNAPSHOT)?;
+    pictures.take(&driver, "5-snapshots")?;
+    for member in stage.family.iter().skip(1) {
+        driver.click(element::ANOTHER)?;
+        protect(&driver, &member.handle, None)?;
+        say(&format!("{} is kept.", member.handle));
+    }
+    driver.click(element::HOME)?;
+    pictures.take(&driver, "6-the-family")
+}
+
+/// From a handle to a kept account.
+fn protect(driver: &Driver, handle: &str, pictures: Option<&Pictures<'_>>) -> Outcome<()> {
+    let picture = |name: &str| pictures.map_or(Ok(()), |pictures| pictures.take(driver, name));
+    driver.type_into(element::HANDLE, handle)?;
+    driver.click(element::FIND)?;
+    driver.wait_for(element::START)?;
+    picture("2-who-it-is")?;
+    driver.click(element::START)?;
+    driver.wait_for(element::ANSWER)?;
+    picture("3-first-backup")?;
+    driver.wait_for_text(element::ANSWER, |answer| answer.starts_with(KEPT))?;
+    picture("4-kept")
 }
 
 fn program(stage: &Stage<'_>) -> String {
