@@ -1,4 +1,12 @@
 //! What the tests of all rooms stand on: made-up accounts, the network on loopback, and things that fail on purpose.
+//!
+//! Without its default features this crate is the repository maker alone, for rooms and benches that need no network.
 
+#[cfg(feature = "frail")]
+pub mod frail;
+#[cfg(feature = "network")]
 pub mod network;
 pub mod repo_maker;
+mod skipped;
+
+pub use skipped::skipped;
