@@ -1,8 +1,9 @@
 //! DID documents: what an identity says of itself to the world.
 //!
-//! Read from wherever they come: a PLC directory (method ids absolute, service ids relative, the older key types before
-//! 2023), its replicas (no `@context`, all ids absolute) and hand-written did:web documents. What cannot be read is left
-//! out; only a document that is no JSON, or of another DID, is an error. Source: AT Protocol "DID", "DID Documents".
+//! Read from wherever they come: a PLC directory (method ids absolute, service ids relative, the older key types
+//! before 2023), its replicas (no `@context`, all ids absolute) and hand-written did:web documents. What cannot be
+//! read is left out; only a document that is no JSON, or of another DID, is an error. Source: AT Protocol "DID", "DID
+//! Documents".
 
 use serde_json::Value;
 

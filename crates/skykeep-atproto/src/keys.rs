@@ -1,8 +1,8 @@
 //! Public keys as `did:key`, signatures, and the private keys that make them.
 //!
-//! Two curves, one rule: SHA-256, then ECDSA, 64 bytes `r‖s`, low-S on both curves; DER and high-S are refused. A key from
-//! a stranger never panics and a wrong signature is only `false`. Source: AT Protocol "Cryptography"; did:key; the private
-//! form is the one that the `goat` tool writes.
+//! Two curves, one rule: SHA-256, then ECDSA, 64 bytes `r‖s`, low-S on both curves; DER and high-S are refused. A key
+//! from a stranger never panics and a wrong signature is only `false`. Source: AT Protocol "Cryptography"; did:key;
+//! the private form is the one that the `goat` tool writes.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,8 +1,9 @@
 //! The public test vectors, when the environment variable `SKYKEEP_VECTORS` names a folder that holds them.
 //!
-//! They are other people's files and not part of this repository; everything that they test is also tested without them.
-//! Layout: `plc/log_*.json` (audit logs of the go-didplc test data), `interop/crypto`, `interop/syntax`, … (the AT Protocol
-//! interop tests) and `interop/indigo/identity` (DID documents). A folder that is named and lacks a file is a failure.
+//! They are other people's files and not part of this repository; everything that they test is also tested without
+//! them. Layout: `plc/log_*.json` (audit logs of the go-didplc test data), `interop/crypto`, `interop/syntax`, … (the
+//! AT Protocol interop tests) and `interop/indigo/identity` (DID documents). A folder that is named and lacks a file
+//! is a failure.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests count as tests
 

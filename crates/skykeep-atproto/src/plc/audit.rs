@@ -1,7 +1,7 @@
 //! The walk through a log that computes everything again. Rules 3 to 7 of [`super`].
 //!
-//! An [`Audit`] is a chain that operations are appended to, each judged by what stands there before it: [`audit`] is that,
-//! done with every entry of a log. So an operation that nobody has submitted yet is judged by the same rule.
+//! An [`Audit`] is a chain that operations are appended to, each judged by what stands there before it: [`audit`] is
+//! that, done with every entry of a log. So an operation that nobody has submitted yet is judged by the same rule.
 
 use std::borrow::Cow;
 
@@ -11,8 +11,8 @@ use super::history::{KeyHistory, KeyPeriod};
 use super::{Fault, LogEntry, LogProblem, Operation, RECOVERY_WINDOW, State};
 use crate::{Cid, Did, DidKey};
 
-/// How many keys are tried in one audit, all signatures together: some seconds of work. Enough for 4,000 operations that
-/// were all signed by the last of the five keys that the specification allows.
+/// How many keys are tried in one audit, all signatures together: some seconds of work. Enough for 4,000 operations
+/// that were all signed by the last of the five keys that the specification allows.
 const MAX_KEYS_TRIED: u32 = 20_000;
 
 /// What a log proves.
@@ -73,8 +73,8 @@ impl Audited {
 
 /// Judges a whole log: does it prove what it says about `did`? Without a DID, the one that the first entry names.
 ///
-/// Never fails: what is wrong is in [`Audit::problems`], and what was judged before it is there all the same. Takes time in
-/// proportion to the log, and at most some seconds.
+/// Never fails: what is wrong is in [`Audit::problems`], and what was judged before it is there all the same. Takes
+/// time in proportion to the log, and at most some seconds.
 pub fn audit(did: Option<&Did>, entries: &[LogEntry]) -> Audit {
     let named = || entries.first().and_then(|entry| entry.did.parse().ok());
     let mut audit = Audit::new(did.cloned().or_else(named));

@@ -1,7 +1,8 @@
 //! Whether a log is what an older copy of it has become, or history was rewritten.
 //!
-//! An honest directory only ever adds entries at the end, and sets `nullified` from false to true because of one that it
-//! added. Invalid operations were removed by hand in 2023 and 2025, so a copy from before may have more than the log.
+//! An honest directory only ever adds entries at the end, and sets `nullified` from false to true because of one that
+//! it added. Invalid operations were removed by hand in 2023 and 2025, so a copy from before may have more than the
+//! log.
 
 use std::collections::HashMap;
 

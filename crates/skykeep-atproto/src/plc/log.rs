@@ -68,8 +68,8 @@ impl LogEntry {
 
 /// Reads the answer of `/{did}/log/audit`, oldest first.
 ///
-/// Errors: `TooLarge` (above [`MAX_LOG_BYTES`], or 10,000 operations), `Json` (not a list of entries). What is wrong inside
-/// an entry is for [`super::audit`] to say.
+/// Errors: `TooLarge`; `Shape` (above 10,000 operations); `Json` (not a list of entries). What is wrong
+/// inside an entry is for [`super::audit`] to say.
 pub fn parse_log(bytes: &[u8]) -> Result<Vec<LogEntry>, Error> {
     let what = "audit log";
     if bytes.len() as u64 > MAX_LOG_BYTES {

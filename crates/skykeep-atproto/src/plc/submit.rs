@@ -11,8 +11,8 @@ use crate::{DidKey, Error};
 impl Operation {
     /// Proves that the operation, once rightly signed, will not be refused for its form, and does not lock anyone out.
     ///
-    /// 1 to 5 distinct rotation keys that can be read, at most 10 names, methods and services of bounded length, at most
-    /// 4,000 bytes. Errors: `Shape`; `TooLarge`.
+    /// 1 to 5 distinct rotation keys that can be read, at most 10 names, methods and services of bounded length, at
+    /// most 4,000 bytes. Errors: `Shape`; `TooLarge`.
     pub fn check_submittable(&self) -> Result<(), Error> {
         const LIMIT: u64 = 4000;
         if let Some(reason) = self.objection() {

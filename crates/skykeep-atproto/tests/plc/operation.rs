@@ -383,7 +383,8 @@ proptest! {
             prop_assert!(cbor::check(&bytes).is_ok());
         }
         // Never panics, whatever the text is.
-        let _ = (operation.verify(&[operation.sig().to_owned()]), operation.check_submittable(), operation.genesis_did());
+        let _ = operation.verify(&[operation.sig().to_owned()]);
+        let _ = (operation.check_submittable(), operation.genesis_did());
         if let Some(state) = operation.state() {
             let _ = (state.handle(), state.pds(), state.signing_key());
         }
@@ -391,7 +392,8 @@ proptest! {
 
     #[test]
     fn a_signed_operation_verifies_by_its_signers_place(operation in any_operation(), number in 1u8..255) {
-        let signer = SigningKey::from_bytes(if number % 2 == 0 { Curve::K256 } else { Curve::P256 }, &[number; 32]).unwrap();
+        let curve = if number % 2 == 0 { Curve::K256 } else { Curve::P256 };
+        let signer = SigningKey::from_bytes(curve, &[number; 32]).unwrap();
         let signed = operation.signed(&signer);
         let listed = [keys("ab"), vec![signer.did_key().to_string(); 2]].concat();
         let place = listed.iter().position(|key| *key == signer.did_key().to_string());
