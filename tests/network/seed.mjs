@@ -6,14 +6,14 @@
 //   node seed.mjs create  --pds URL --handle H
 //   node seed.mjs import  --pds URL --did D --password P --import FILE
 //
-// account   posts with replies, facets and pictures, likes, follows, reposts, a profile with avatar and banner, a video of
-//           8 MiB, records of an unknown lexicon, edits and deletes: 10 to 10,000 records (default 100) that stay
+// account   posts with replies, facets and pictures, likes, follows, reposts, a profile with avatar and banner, a video
+//           of 8 MiB, records of an unknown lexicon, edits and deletes: 10 to 10,000 records (default 100) that stay
 // family    alice.test, bob.test and carol.test, who talk with each other (40 records each or more; default 60)
 // create    an empty account, for a bigger repository: a generated CAR has to name the account's DID
 // import    gives that CAR to the host, and makes one write, so that the host signs a commit of its own
 //
-// For all: --password P, --email E, --invite CODE. What is not given is made from the seed (default "skykeep"): the same
-// seed and options write the same records. DIDs, and what contains them, differ from run to run.
+// For all: --password P, --email E, --invite CODE. What is not given is made from the seed (default "skykeep"): the
+// same seed and options write the same records. DIDs, and what contains them, differ from run to run.
 import { parseArgs } from 'node:util';
 import { seedAccount } from './seed/account.mjs';
 import { FAMILY_LEAST, seedFamily } from './seed/family.mjs';
@@ -61,7 +61,10 @@ async function importRepo(options) {
   const { did, password, import: file } = options;
   if (!did || !password || !file) throw new Usage('import needs --did, --password and --import');
   const pds = new Pds(options.pds);
-  const { handle, email, accessJwt } = await pds.procedure('com.atproto.server.createSession', { identifier: did, password });
+  const { handle, email, accessJwt } = await pds.procedure('com.atproto.server.createSession', {
+    identifier: did,
+    password,
+  });
   const session = pds.withAccess(accessJwt);
   await session.uploadFile('com.atproto.repo.importRepo', file, 'application/vnd.ipld.car');
   const createdAt = new Date().toISOString();
@@ -77,7 +80,13 @@ async function importRepo(options) {
 
 /** The handle comes from the seed and can be taken once on a network; name one to have several accounts of a seed. */
 function credentials({ handle, seed, password, email, invite }) {
-  const name = (handle ?? `${seed.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 18)}.test`);
+  const name =
+    handle ??
+    `${seed
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, '-')
+      .replace(/^-+|-+$/g, '')
+      .slice(0, 18)}.test`;
   const label = name.split('.')[0];
   return { handle: name, email: email ?? `${label}@skykeep.test`, password: password ?? `${label}-keeps-it`, invite };
 }

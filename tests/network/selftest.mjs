@@ -1,6 +1,6 @@
 // Proves what tests and the demo lean on: node --test selftest.mjs
 //
-// Nothing here sleeps for luck: what takes time is asked for until it is so, or until a limit says that it never will be.
+// Nothing here sleeps for luck: what takes time is asked for until it is so, or until a limit says that it never will.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,10 +19,11 @@ import { Random } from './seed/random.mjs';
 import { Pds, Refused } from './seed/xrpc.mjs';
 
 assert.ok(isReady(), 'run first: node tests/network/setup.mjs');
-const LIMIT = { timeout: 180_000 };
+/** For one test, on a machine with much else to do; a quiet one starts a network in three seconds. */
+const LIMIT = { timeout: 300_000 };
 const MIB = 1024 * 1024;
 
-describe('one network', LIMIT, () => {
+describe('one network', () => {
   let network;
   let account;
 
@@ -50,7 +51,8 @@ describe('one network', LIMIT, () => {
     assert.notEqual(one.did, two.did);
     assert.deepEqual(one.blobs, two.blobs);
     const follows = async ({ pds, did }) =>
-      (await new Pds(pds).query('com.atproto.repo.listRecords', { repo: did, collection: 'app.bsky.graph.follow' })).records;
+      (await new Pds(pds).query('com.atproto.repo.listRecords', { repo: did, collection: 'app.bsky.graph.follow' }))
+        .records;
     const plain = async (twin) => JSON.stringify(await follows(twin)).replaceAll(twin.did, 'DID');
     assert.equal(await plain(one), await plain(two));
   });
@@ -76,16 +78,28 @@ describe('one network', LIMIT, () => {
     const recovery = await signed(keys.own, { rotationKeys: [keys.own.did()], prev: await cidOf(genesis) });
     await submit(did, recovery);
     const before = await audit(did);
-    assert.deepEqual(before.map(({ nullified }) => nullified), [false, true, false]);
+    assert.deepEqual(
+      before.map(({ nullified }) => nullified),
+      [false, true, false],
+    );
 
     await network.ask('backdate', { did, hours: 73 });
     await network.ask('stop/plc');
     await network.ask('start/plc');
     const later = await audit(did);
-    assert.deepEqual(later.map(({ cid }) => cid), before.map(({ cid }) => cid));
-    assert.deepEqual(later.map(({ nullified }) => nullified), [false, true, false]);
+    assert.deepEqual(
+      later.map(({ cid }) => cid),
+      before.map(({ cid }) => cid),
+    );
+    assert.deepEqual(
+      later.map(({ nullified }) => nullified),
+      [false, true, false],
+    );
     const moved = later.map(({ createdAt }, n) => Date.parse(before[n].createdAt) - Date.parse(createdAt));
-    assert.deepEqual(moved, [73, 73, 73].map((hours) => hours * 3_600_000));
+    assert.deepEqual(
+      moved,
+      [73, 73, 73].map((hours) => hours * 3_600_000),
+    );
     assert.deepEqual(await directory(`${did}/log/last`), recovery);
   });
 
@@ -113,7 +127,11 @@ describe('one network', LIMIT, () => {
     let last = genesis;
     for (let n = 0; n < 10; n++) {
       await submit(did, last);
-      last = await signed(key, { rotationKeys: [key.did()], prev: await cidOf(last), alsoKnownAs: [`at://n${n}.test`] });
+      last = await signed(key, {
+        rotationKeys: [key.did()],
+        prev: await cidOf(last),
+        alsoKnownAs: [`at://n${n}.test`],
+      });
     }
     await refused(did, last, /To many operations within last hour \(max 10\)/);
     await network.ask('backdate', { did, hours: 2 });
@@ -166,7 +184,9 @@ describe('one network', LIMIT, () => {
   });
 
   test('nothing listens beyond loopback', async () => {
-    const foreign = Object.values(os.networkInterfaces()).flat().filter(({ internal, family }) => !internal && family === 'IPv4');
+    const foreign = Object.values(os.networkInterfaces())
+      .flat()
+      .filter(({ internal, family }) => !internal && family === 'IPv4');
     const ports = [network.plc, network.A, network.B, network.control].map((url) => Number(new URL(url).port));
     for (const { address } of foreign) for (const port of ports) assert.equal(await connects(address, port), false);
     for (const port of ports) assert.equal(await connects('127.0.0.1', port), true);
@@ -223,7 +243,10 @@ test('a kept folder is the same network again', LIMIT, async () => {
   try {
     const first = await Network.start('--dir', dir);
     const family = await seed('family', '--pds', first.A, '--records', '40', '--large-blob', '0');
-    assert.deepEqual(family.map(({ handle }) => handle), ['alice.test', 'bob.test', 'carol.test']);
+    assert.deepEqual(
+      family.map(({ handle }) => handle),
+      ['alice.test', 'bob.test', 'carol.test'],
+    );
     await first.stop();
     const second = await Network.start('--dir', dir);
     try {
@@ -241,7 +264,7 @@ test('a kept folder is the same network again', LIMIT, async () => {
   }
 });
 
-describe('nothing stays behind', LIMIT, () => {
+describe('nothing stays behind', () => {
   const ways = {
     'after SIGTERM': (network) => network.process.kill('SIGTERM'),
     'after SIGINT': (network) => network.process.kill('SIGINT'),
@@ -368,14 +391,19 @@ async function seed(...args) {
   const child = spawn(process.execPath, [path.join(HERE, 'seed.mjs'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   if (code !== 0) throw new Error(err);
-  return out.trim().split('\n').map((line) => JSON.parse(line));
+  return out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
 }
 
 async function upload(url, account, size) {
   const pds = new Pds(url);
   const { accessJwt } = await pds.procedure('com.atproto.server.createSession', login(account));
   const bytes = Buffer.alloc(size, 7);
-  const { blob } = await pds.withAccess(accessJwt).upload('com.atproto.repo.uploadBlob', bytes, 'application/octet-stream');
+  const { blob } = await pds
+    .withAccess(accessJwt)
+    .upload('com.atproto.repo.uploadBlob', bytes, 'application/octet-stream');
   return blob;
 }
 
@@ -386,7 +414,12 @@ function login({ did, password }) {
 /** A PLC operation with the key's own did:key for signing; what `fields` says goes first. */
 async function signed(key, fields) {
   const services = { atproto_pds: { type: 'AtprotoPersonalDataServer', endpoint: 'http://localhost:1' } };
-  const base = { type: 'plc_operation', verificationMethods: { atproto: key.did() }, alsoKnownAs: ['at://x.test'], services };
+  const base = {
+    type: 'plc_operation',
+    verificationMethods: { atproto: key.did() },
+    alsoKnownAs: ['at://x.test'],
+    services,
+  };
   return plc.addSignature({ ...base, ...fields }, key);
 }
 
@@ -399,17 +432,19 @@ function highS(sig) {
   const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
   const bytes = Buffer.from(sig, 'base64url');
   const s = order - BigInt(`0x${bytes.subarray(32).toString('hex')}`);
-  return Buffer.concat([bytes.subarray(0, 32), Buffer.from(s.toString(16).padStart(64, '0'), 'hex')]).toString('base64url');
+  return Buffer.concat([bytes.subarray(0, 32), Buffer.from(s.toString(16).padStart(64, '0'), 'hex')]).toString(
+    'base64url',
+  );
 }
 
-/** Asks until `condition` is true, for thirty seconds. */
+/** Asks until `condition` is true, for two minutes. */
 async function until(what, condition) {
-  for (const end = Date.now() + 30_000; Date.now() < end; ) {
+  for (const end = Date.now() + 120_000; Date.now() < end;) {
     const found = condition();
     if (found) return found;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  return assert.fail(`not so after 30 s: ${what}`);
+  return assert.fail(`not so after two minutes: ${what}`);
 }
 
 function isAlive(pid) {
@@ -430,7 +465,10 @@ function connects(host, port) {
   return new Promise((resolve) => {
     const socket = net.connect({ host, port, timeout: 2000 });
     const done = (answer) => (socket.destroy(), resolve(answer));
-    socket.on('connect', () => done(true)).on('error', () => done(false)).on('timeout', () => done(false));
+    socket
+      .on('connect', () => done(true))
+      .on('error', () => done(false))
+      .on('timeout', () => done(false));
   });
 }
 

@@ -272,9 +272,12 @@ fn node(script: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// A client for plain http on loopback; never through a proxy.
+/// A client for plain http on loopback, never through a proxy. Servers are killed here: no connection is used twice.
 fn client() -> Result<reqwest::Client> {
     // The workspace builds reqwest without a TLS provider of its own; a second installation is refused, which is fine.
     rustls::crypto::ring::default_provider().install_default().ok();
-    Ok(reqwest::Client::builder().no_proxy().build()?)
+    Ok(reqwest::Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .build()?)
 }

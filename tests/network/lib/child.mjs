@@ -9,6 +9,11 @@ export async function serve(start) {
   // up.mjs decides when a server ends; a Ctrl-C on its terminal is not for us.
   process.on('SIGINT', () => {});
   const close = await start();
-  process.once('SIGTERM', () => close().then(() => process.exit(0), () => process.exit(1)));
+  process.once('SIGTERM', () =>
+    close().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    ),
+  );
   process.send('ready');
 }

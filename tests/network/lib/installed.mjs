@@ -16,7 +16,10 @@ export const STAMP = path.join(HERE, 'node_modules/.skykeep-setup');
 
 /** What the install depends on: a changed lock file means another install. */
 export function fingerprint() {
-  return crypto.createHash('sha256').update(fs.readFileSync(path.join(HERE, 'package-lock.json'))).digest('hex');
+  return crypto
+    .createHash('sha256')
+    .update(fs.readFileSync(path.join(HERE, 'package-lock.json')))
+    .digest('hex');
 }
 
 /** Whether setup.mjs has finished for exactly this lock file. */

@@ -5,7 +5,7 @@
 // - standard input is a pipe and its far end was closed (how a test holds the network: the pipe closes with the test,
 //   however the test ends);
 // - standard output is a pipe and its reader is gone. Nothing is written after the first line, so no write would fail:
-//   a socket is read to its end; for a plain pipe, `tail -f` waits, which ends when the pipe that it could write to breaks.
+//   a socket is read to its end; for a plain pipe `tail -f` waits, which ends when the pipe that it writes to breaks.
 // A terminal says so by SIGHUP. /dev/null and files say nothing.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';

@@ -42,7 +42,10 @@ export class Server {
       this.#child = child;
       const limit = AbortSignal.timeout(START_LIMIT_MS);
       const outcome = await Promise.race([
-        once(child, 'message', { signal: limit }).then(() => 'ready', () => 'slow'),
+        once(child, 'message', { signal: limit }).then(
+          () => 'ready',
+          () => 'slow',
+        ),
         once(child, 'exit').then(([code, signal]) => `ended with ${signal ?? `code ${code}`}`),
       ]);
       if (outcome === 'ready') return;

@@ -96,7 +96,11 @@ class Life {
   async picture() {
     const images = [];
     for (let left = 1 + this.#random.below(2); left > 0; left--) {
-      const [width, height] = this.#random.pick([[96, 72], [72, 96], [128, 80]]);
+      const [width, height] = this.#random.pick([
+        [96, 72],
+        [72, 96],
+        [128, 80],
+      ]);
       const image = this.#random.chance(50)
         ? await this.#author.upload(png(this.#random, width, height), 'image/png')
         : await this.#author.upload(jpeg(this.#random, width * 4, height * 4), 'image/jpeg');
@@ -114,7 +118,10 @@ class Life {
     const noise = this.#random.bytes(Math.max(0, bytes - head.length - media.length));
     const video = await this.#author.upload(Buffer.concat([head, media, noise]), 'video/mp4');
     const aspectRatio = { width: 16, height: 9 };
-    await this.#post({ text: 'Four minutes of waves', langs: ['en'] }, { $type: 'app.bsky.embed.video', video, aspectRatio });
+    await this.#post(
+      { text: 'Four minutes of waves', langs: ['en'] },
+      { $type: 'app.bsky.embed.video', video, aspectRatio },
+    );
   }
 
   async like() {
@@ -131,7 +138,10 @@ class Life {
 
   /** Every shape that the data model has: a stranger's lexicon may use all of them. */
   async diary() {
-    const scan = await this.#author.upload(this.#random.bytes(200 + this.#random.below(3000)), 'application/octet-stream');
+    const scan = await this.#author.upload(
+      this.#random.bytes(200 + this.#random.below(3000)),
+      'application/octet-stream',
+    );
     const value = {
       title: 'Übung – 練習 – ✏️',
       page: this.#random.below(100000) - 50000,
@@ -139,7 +149,10 @@ class Life {
       previous: null,
       pressed: { $bytes: this.#random.bytes(24).toString('base64').replace(/=+$/, '') },
       seenIn: { $link: strangerCid(this.#random) },
-      weather: [{ hour: 7, sky: 'fog' }, { hour: 19, sky: 'clear', details: { wind: [3, 4, -1], notes: [] } }],
+      weather: [
+        { hour: 7, sky: 'fog' },
+        { hour: 19, sky: 'clear', details: { wind: [3, 4, -1], notes: [] } },
+      ],
       scan,
     };
     this.#diary.push(await this.#create(DIARY, value));
@@ -176,7 +189,11 @@ class Life {
     if (known.length > 0 && this.#random.chance(50)) {
       return { $type: 'app.bsky.embed.record', record: strongRef(this.#random.pick(known)) };
     }
-    const external = { uri: 'https://garden.example/notes/2026', title: 'Notes from the garden', description: 'Week 12' };
+    const external = {
+      uri: 'https://garden.example/notes/2026',
+      title: 'Notes from the garden',
+      description: 'Week 12',
+    };
     return { $type: 'app.bsky.embed.external', external };
   }
 

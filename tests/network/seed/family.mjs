@@ -5,22 +5,47 @@ import { Random } from './random.mjs';
 import { mentionOf, withFacets } from './words.mjs';
 
 const MEMBERS = [
-  { name: 'alice', displayName: 'Alice Hartwell 🌻', description: 'Gardener, aunt, early riser. The tomatoes are real.' },
+  {
+    name: 'alice',
+    displayName: 'Alice Hartwell 🌻',
+    description: 'Gardener, aunt, early riser. The tomatoes are real.',
+  },
   { name: 'bob', displayName: 'Bob Hartwell', description: 'Retired ferry captain. I mostly photograph gulls.' },
-  { name: 'carol', displayName: 'Carol Hartwell', description: 'Second-year cello student. Sleeps when the rehearsal is over.' },
+  {
+    name: 'carol',
+    displayName: 'Carol Hartwell',
+    description: 'Second-year cello student. Sleeps when the rehearsal is over.',
+  },
 ];
 
 /** Who says what, in order; `to` is the line that it answers, `likes` who liked it, `with` whom it mentions. */
 const TALK = [
-  { by: 'alice', text: 'The very first tomato of the year is red. One. I am ridiculously proud.', likes: ['bob', 'carol'] },
+  {
+    by: 'alice',
+    text: 'The very first tomato of the year is red. One. I am ridiculously proud.',
+    likes: ['bob', 'carol'],
+  },
   { by: 'bob', to: 0, text: 'Send a picture to your old father, he has only seen gulls today.', likes: ['alice'] },
   { by: 'carol', to: 1, text: 'He says that as if he didn’t love the gulls 😄', likes: ['alice', 'bob'] },
-  { by: 'bob', text: 'Took the little ferry out one more time. Flat water, no wind, home before dark.', likes: ['alice', 'carol'] },
+  {
+    by: 'bob',
+    text: 'Took the little ferry out one more time. Flat water, no wind, home before dark.',
+    likes: ['alice', 'carol'],
+  },
   { by: 'carol', to: 3, text: 'Next time I am coming along, and I am bringing the cello.', likes: ['bob'] },
-  { by: 'carol', text: 'Concert on Saturday at seven, and I want to see you in the first row', with: ['alice', 'bob'], likes: ['alice'] },
+  {
+    by: 'carol',
+    text: 'Concert on Saturday at seven, and I want to see you in the first row',
+    with: ['alice', 'bob'],
+    likes: ['alice'],
+  },
   { by: 'alice', to: 5, text: 'Wild horses could not keep me away. I’ll bring tomatoes.', likes: ['carol'] },
   { by: 'bob', to: 5, text: 'Suit is at the cleaner’s already.', likes: ['carol', 'alice'] },
-  { by: 'carol', text: 'We played the Elgar without stopping once. Thank you for being there ❤️', likes: ['alice', 'bob'] },
+  {
+    by: 'carol',
+    text: 'We played the Elgar without stopping once. Thank you for being there ❤️',
+    likes: ['alice', 'bob'],
+  },
   { by: 'alice', to: 8, text: 'Your grandmother would have cried, so I did it for her.', likes: ['bob', 'carol'] },
 ];
 
@@ -45,7 +70,8 @@ export async function seedFamily(url, { seed, records, largeBlob, invite }) {
     return family[name].create(collection, { $type: collection, ...value, createdAt: time.toISOString() }, { time });
   };
   for (const name in family) {
-    for (const other in family) if (other !== name) await write(name, 'app.bsky.graph.follow', { subject: family[other].did });
+    for (const other in family)
+      if (other !== name) await write(name, 'app.bsky.graph.follow', { subject: family[other].did });
   }
   const lines = [];
   for (const line of TALK) {

@@ -5,10 +5,50 @@
 import zlib from 'node:zlib';
 
 const PALETTES = [
-  { sky: [[253, 231, 196], [244, 165, 130]], sun: [255, 246, 224], hills: [[150, 111, 132], [84, 70, 104]] },
-  { sky: [[205, 232, 245], [132, 184, 222]], sun: [255, 250, 225], hills: [[120, 172, 140], [62, 118, 104]] },
-  { sky: [[44, 52, 97], [108, 95, 150]], sun: [244, 240, 222], hills: [[62, 66, 112], [30, 36, 70]] },
-  { sky: [[235, 243, 224], [178, 214, 186]], sun: [255, 216, 140], hills: [[216, 170, 100], [150, 108, 76]] },
+  {
+    sky: [
+      [253, 231, 196],
+      [244, 165, 130],
+    ],
+    sun: [255, 246, 224],
+    hills: [
+      [150, 111, 132],
+      [84, 70, 104],
+    ],
+  },
+  {
+    sky: [
+      [205, 232, 245],
+      [132, 184, 222],
+    ],
+    sun: [255, 250, 225],
+    hills: [
+      [120, 172, 140],
+      [62, 118, 104],
+    ],
+  },
+  {
+    sky: [
+      [44, 52, 97],
+      [108, 95, 150],
+    ],
+    sun: [244, 240, 222],
+    hills: [
+      [62, 66, 112],
+      [30, 36, 70],
+    ],
+  },
+  {
+    sky: [
+      [235, 243, 224],
+      [178, 214, 186],
+    ],
+    sun: [255, 216, 140],
+    hills: [
+      [216, 170, 100],
+      [150, 108, 76],
+    ],
+  },
 ];
 
 /** A landscape as a PNG: sky, sun, two lines of hills. */
@@ -117,9 +157,16 @@ function landscape(random, width, height) {
   const centre = [(0.2 + random.below(60) / 100) * width, (0.2 + random.below(20) / 100) * height];
   const radius = Math.max(1, (0.08 + random.below(8) / 100) * Math.min(width, height) * 1.4);
   const ridges = hills.map((colour, n) => {
-    const wave = [1, 2, 4].map((octave) => ({ octave: octave * 3, phase: random.below(628) / 100, size: 0.07 / octave }));
+    const wave = [1, 2, 4].map((octave) => ({
+      octave: octave * 3,
+      phase: random.below(628) / 100,
+      size: 0.07 / octave,
+    }));
     const base = 0.58 + n * 0.17;
-    return { colour, line: (x) => height * wave.reduce((y, w) => y + w.size * Math.sin((x / width) * w.octave + w.phase), base) };
+    return {
+      colour,
+      line: (x) => height * wave.reduce((y, w) => y + w.size * Math.sin((x / width) * w.octave + w.phase), base),
+    };
   });
   return (x, y) => {
     for (const ridge of ridges.toReversed()) if (y >= ridge.line(x)) return ridge.colour;

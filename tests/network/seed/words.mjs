@@ -19,7 +19,11 @@ const SENTENCES = {
 };
 const TAILS = ['', '', '', ' 🙂', ' 👩‍👩‍👧', '!', ' …', '\n\nMore tomorrow.'];
 const TAGS = ['garden', 'slowsunday', 'birds', 'küche', '読書'];
-const LINKS = ['https://garden.example/notes/2026', 'https://bakery.example/buns?kind=cardamom', 'https://tides.example/'];
+const LINKS = [
+  'https://garden.example/notes/2026',
+  'https://bakery.example/buns?kind=cardamom',
+  'https://tides.example/',
+];
 const REPLIES = [
   'Oh, I remember that!',
   'Save some for me 🙏',
@@ -29,7 +33,15 @@ const REPLIES = [
   'わかる',
   'Same here, since Tuesday.',
 ];
-export const NAMES = ['Juniper Vale', 'Tomasz Łąka', 'Inês Figueira', 'Haru 🍵', 'Nadia Bright', 'Old Walter', 'Søren Holm'];
+export const NAMES = [
+  'Juniper Vale',
+  'Tomasz Łąka',
+  'Inês Figueira',
+  'Haru 🍵',
+  'Nadia Bright',
+  'Old Walter',
+  'Søren Holm',
+];
 export const ABOUT = [
   'Bread, birds and bad puns. Photos are mine.',
   'Keeper of a small garden and a large teapot.',

@@ -38,7 +38,7 @@ export class Pds {
     return this.#send(method, { method: 'POST', headers: { 'content-type': type }, body: bytes });
   }
 
-  /** Streams a file; unlike fetch it waits for the answer as long as it takes: a big import is worked on for minutes. */
+  /** Streams a file. Unlike fetch it waits for the answer as long as it takes: a big import is work for minutes. */
   uploadFile(method, file, type) {
     return new Promise((resolve, reject) => {
       const headers = {

@@ -116,7 +116,10 @@ export class Directory {
 
   #inTurn(did, action) {
     const turn = (this.#turns.get(did) ?? Promise.resolve()).then(action);
-    this.#turns.set(did, turn.catch(() => {}));
+    this.#turns.set(
+      did,
+      turn.catch(() => {}),
+    );
     return turn;
   }
 }
