@@ -4,6 +4,7 @@
 //! what it answers to `since` is what that server answers, block order included. Its CBOR and its tree are written
 //! without the crate under test. Sources: AT Protocol "Repository" and "Sync"; the reference PDS, `sync/getRepo`.
 
+pub mod damage;
 pub mod records;
 pub mod seeded;
 pub mod tree;
@@ -230,7 +231,7 @@ impl Repo {
     /// Builds the tree, signs it, and drops what it does not reach. New nodes are of `rev`, or of the newest rev below.
     fn commit(&mut self, rev: Option<Tid>) {
         let mut pieces = Vec::new();
-        let data = tree::build(self.records.iter().map(|(path, cid)| (path.as_str(), *cid))).seal(&mut pieces);
+        let data = tree::build(self.records.iter().map(|(path, cid)| (path.as_bytes(), *cid))).seal(&mut pieces);
         let block = signed_commit(&self.did, data, self.rev, &self.key);
         self.commit = self.put(&block, self.rev);
         self.layout = vec![self.commit];

@@ -60,36 +60,40 @@ pub fn layer(key: &[u8]) -> u32 {
     zeros / 2
 }
 
+/// A record's key, its CID, and the layer that the key is put on.
+pub type Leaf<'a> = (&'a [u8], Cid, u32);
+
 /// The one tree of these records, which are in ascending order of their keys.
-pub fn build<'a>(records: impl IntoIterator<Item = (&'a str, Cid)>) -> Node {
+pub fn build<'a>(records: impl IntoIterator<Item = (&'a [u8], Cid)>) -> Node {
     let leaves: Vec<_> = records
         .into_iter()
-        .map(|(key, value)| (key.as_bytes(), value, layer(key.as_bytes())))
+        .map(|(key, value)| (key, value, layer(key)))
         .collect();
-    let top = leaves.iter().map(|leaf| leaf.2).max().unwrap_or(0);
-    node(&leaves, top)
+    build_of(&leaves)
 }
 
-fn node(leaves: &[(&[u8], Cid, u32)], at: u32) -> Node {
-    let mut entries = Vec::new();
-    let subtree = |between: &[(&[u8], Cid, u32)]| match between {
+/// The tree of these leaves, on the layers that they say.
+pub fn build_of(leaves: &[Leaf<'_>]) -> Node {
+    node(leaves, leaves.iter().map(|leaf| leaf.2).max().unwrap_or(0))
+}
+
+fn node(leaves: &[Leaf<'_>], at: u32) -> Node {
+    let subtree = |between: &[Leaf<'_>]| match between {
         [] => Subtree::None,
         _ => Subtree::Node(Box::new(node(between, at - 1))),
     };
-    let mut parts = leaves.split(|leaf| leaf.2 == at);
-    let left = subtree(parts.next().unwrap_or_default());
-    let keys = leaves.iter().filter(|leaf| leaf.2 == at);
-    for ((key, value, _), right) in keys.zip(parts) {
-        entries.push(Entry {
-            key: key.to_vec(),
-            value: *value,
-            right: subtree(right),
-            written: None,
-        });
-    }
+    let mut between = leaves.split(|leaf| leaf.2 == at);
+    let left = subtree(between.next().unwrap_or_default());
+    let own = leaves.iter().filter(|leaf| leaf.2 == at).zip(between);
+    let entries = own.map(|((key, value, _), right)| Entry {
+        key: key.to_vec(),
+        value: *value,
+        right: subtree(right),
+        written: None,
+    });
     Node {
+        entries: entries.collect(),
         left,
-        entries,
         bytes: None,
     }
 }
@@ -108,51 +112,89 @@ impl Node {
                 entry.right.seal(pieces)
             })
             .collect();
-        let bytes = self.bytes.clone().unwrap_or_else(|| self.encode(left, &rights));
+        let bytes = self
+            .bytes
+            .clone()
+            .unwrap_or_else(|| self.value(left, &rights).to_bytes());
         let cid = Cid::of(Codec::DagCbor, &bytes);
         pieces[place] = Piece::Node(cid, bytes, pieces.len() - place);
         cid
     }
 
-    fn encode(&self, left: Option<Cid>, rights: &[Option<Cid>]) -> Vec<u8> {
+    /// What is written for this node, when its subtrees have these names.
+    fn value(&self, left: Option<Cid>, rights: &[Option<Cid>]) -> Value {
         let link = |cid: Option<Cid>| cid.map_or(Value::Null, Value::Link);
-        let mut out = Vec::with_capacity(128 * (1 + self.entries.len()));
-        head(&mut out, 5, 2);
-        out.extend(b"\x61e");
-        head(&mut out, 4, self.entries.len() as u64);
         let mut previous: &[u8] = &[];
-        for (entry, right) in self.entries.iter().zip(rights) {
+        let entries = self.entries.iter().zip(rights).map(|(entry, right)| {
             let shared = previous.iter().zip(&entry.key).take_while(|(a, b)| a == b).count();
+            previous = &entry.key;
             let (prefix, suffix) = match &entry.written {
                 Some((prefix, suffix)) => (*prefix, &suffix[..]),
                 None => (shared as u64, &entry.key[shared..]),
             };
-            let prefix = i64::try_from(prefix).expect("prefixes of tests are small");
+            let mut number = Vec::new();
+            head(&mut number, 0, prefix);
             map([
                 ("k", Value::Bytes(suffix.to_vec())),
-                ("p", Value::Integer(prefix)),
+                ("p", Value::Raw(number)),
                 ("t", link(*right)),
                 ("v", Value::Link(entry.value)),
             ])
-            .write(&mut out);
-            previous = &entry.key;
-        }
-        out.extend(b"\x61l");
-        link(left).write(&mut out);
-        out
+        });
+        map([("e", Value::List(entries.collect())), ("l", link(left))])
     }
 
-    /// The bytes of this node as the rules would write them.
-    pub fn canonical(&self) -> Vec<u8> {
-        let plain = Self {
-            bytes: None,
-            ..self.clone()
-        };
+    /// What the rules would have written for this node, to be changed before it becomes its `bytes`.
+    pub fn to_value(&self) -> Value {
         let mut pieces = Vec::new();
-        plain.seal(&mut pieces);
-        match pieces.swap_remove(0) {
-            Piece::Node(_, bytes, _) => bytes,
-            Piece::Record(_) => unreachable!("a node comes before its records"),
+        let left = self.left.seal(&mut pieces);
+        let rights: Vec<_> = self.entries.iter().map(|entry| entry.right.seal(&mut pieces)).collect();
+        self.value(left, &rights)
+    }
+
+    /// The first node of the tree, from the root down and from the left, that is as wanted.
+    pub fn find(&mut self, wanted: &impl Fn(&Self) -> bool) -> Option<&mut Self> {
+        if wanted(self) {
+            return Some(self);
+        }
+        let rights = self.entries.iter_mut().map(|entry| &mut entry.right);
+        std::iter::once(&mut self.left)
+            .chain(rights)
+            .filter_map(Subtree::node_mut)
+            .find_map(|node| node.find(wanted))
+    }
+
+    /// Whether it has keys and nothing below.
+    pub fn is_leaf(&self) -> bool {
+        !self.entries.is_empty()
+            && self.left == Subtree::None
+            && self
+                .entries
+                .iter()
+                .all(|entry| entry.right == Subtree::None && layer(&entry.key) == 0)
+    }
+
+    /// The first key that has a leaf on either side.
+    pub fn two_leaves(&self) -> Option<usize> {
+        (0..self.entries.len()).find(|at| {
+            let sides = [self.side(*at), self.entries[*at].right.node()];
+            sides.iter().all(|side| side.is_some_and(Self::is_leaf))
+        })
+    }
+
+    /// What lies left of a key.
+    pub fn side(&self, at: usize) -> Option<&Self> {
+        match at {
+            0 => self.left.node(),
+            _ => self.entries[at - 1].right.node(),
+        }
+    }
+
+    /// The place left of a key.
+    pub fn side_mut(&mut self, at: usize) -> &mut Subtree {
+        match at {
+            0 => &mut self.left,
+            _ => &mut self.entries[at - 1].right,
         }
     }
 }
@@ -166,11 +208,32 @@ impl Subtree {
         }
     }
 
-    /// The node that is there, when there is one.
+    /// The same, to change it.
     pub fn node_mut(&mut self) -> Option<&mut Node> {
         match self {
             Self::Node(node) => Some(node),
             Self::None | Self::Link(_) => None,
+        }
+    }
+
+    /// The node that is there, when there is one.
+    pub fn node(&self) -> Option<&Node> {
+        match self {
+            Self::Node(node) => Some(node),
+            Self::None | Self::Link(_) => None,
+        }
+    }
+
+    /// Whether it is a node without keys, which only bridges a layer.
+    pub fn is_between(&self) -> bool {
+        self.node()
+            .is_some_and(|node| node.entries.is_empty() && node.left != Self::None)
+    }
+
+    /// Puts what lies left in such a node in its place.
+    pub fn skip(&mut self) {
+        if let Self::Node(node) = std::mem::take(self) {
+            *self = node.left;
         }
     }
 }
