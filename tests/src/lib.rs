@@ -2,6 +2,11 @@
 //!
 //! Without its default features this crate is the repository maker alone, for rooms and benches that need no network.
 
+#[cfg(feature = "frail")]
+pub mod frail;
 #[cfg(feature = "network")]
 pub mod network;
 pub mod repo_maker;
+mod skipped;
+
+pub use skipped::skipped;
