@@ -14,7 +14,7 @@ pub(crate) struct Project {
     pub(crate) root: PathBuf,
     target: PathBuf,
     /// Held as long as we use a build folder that other checkouts use too.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl Project {
@@ -34,7 +34,7 @@ impl Project {
         Ok(Self {
             root: root.to_owned(),
             target: target.to_owned(),
-            _lock: None,
+            lock: None,
         })
     }
 
@@ -60,7 +60,7 @@ impl Project {
             return Ok(());
         }
         self.target = folder;
-        self._lock = Some(lock);
+        self.lock = Some(lock);
         let stamp = self.target.join("built-from");
         let here = self.root.to_string_lossy().into_owned();
         if fs::read_to_string(&stamp).is_ok_and(|from| from != here) {
@@ -92,6 +92,10 @@ impl Project {
     /// `cargo VERB` in the repository, building into this project's folder.
     pub(crate) fn cargo(&self, verb: &str) -> Command {
         let mut command = process::command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        if self.lock.is_some() {
+            // Nothing is built twice from the same sources here, and its records are large.
+            command.env("CARGO_INCREMENTAL", "0");
+        }
         command
             .arg(verb)
             .current_dir(&self.root)

@@ -17,9 +17,6 @@ const DIRECTORY: &str = "plc.directory:443";
 
 /// Builds the window and opens it with the person's own data folder.
 pub(crate) fn run(project: &Project, request: &Request) -> Outcome<()> {
-    if !needs::has_display() {
-        return Err("there is no display to open a window on; `cargo xtask demo` brings a virtual one".into());
-    }
     if !is_reachable(DIRECTORY, Duration::from_secs(5)) {
         say(&format!(
             "The network's directory ({DIRECTORY}) cannot be reached from this computer."
@@ -29,6 +26,9 @@ pub(crate) fn run(project: &Project, request: &Request) -> Outcome<()> {
             true => demo::demo(project, request),
             false => Err("the network cannot be reached".into()),
         };
+    }
+    if !needs::has_display() {
+        return Err("there is no display to open a window on; `cargo xtask demo` brings a virtual one".into());
     }
     needs::make_sure(project, request, &[Need::Compilers, Need::Window, Need::WindowPackages])?;
     demo::build_window(project)?;
