@@ -162,3 +162,69 @@ async fn by_resolver(client: &Client, base: &Url, handle: &Handle, cancel: &Canc
         Err(error) => Told::Unheard(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NetConfig;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// What is made of a host that answers the question for the handle's file with these bytes.
+    async fn told(answer: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/.well-known/atproto-did", listener.local_addr().unwrap());
+        let serve = async {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        };
+        let mut config = NetConfig {
+            loopback_http: true,
+            ..NetConfig::default()
+        };
+        config.patience.tries = 1;
+        let (client, never) = (Client::new(config).unwrap(), CancellationToken::new());
+        tokio::select! {
+            told = by_file(&client, url.parse().unwrap(), &never) => format!("{told:?}"),
+            () = serve => unreachable!("it serves for ever"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_line_of_the_file_names_the_account() {
+        let check = async |answer, expected: &str| assert_eq!(told(answer).await, expected, "{answer}");
+        let found = "Did(did:web:example.com)";
+        check("HTTP/1.0 200 OK\r\n\r\ndid:web:example.com", found).await;
+        check("HTTP/1.0 200 OK\r\n\r\n \tdid:web:example.com \r\nmore\n", found).await;
+        let html = "HTTP/1.0 200 OK\r\ncontent-type: text/html\r\n\r\n";
+        check(html.to_owned().leak(), "Nothing").await;
+        check((html.to_owned() + "<html>did:web:example.com</html>").leak(), "Nothing").await;
+        check((html.to_owned() + &" ".repeat(3000)).leak(), "Nothing").await;
+        check("HTTP/1.0 404 Not Found\r\n\r\ndid:web:example.com", "Nothing").await;
+        check("HTTP/1.0 302 Found\r\nlocation: https://10.0.0.1/\r\n\r\n", "Nothing").await;
+        assert!(
+            told("HTTP/1.0 502 Bad Gateway\r\n\r\n")
+                .await
+                .starts_with("Unheard(Http")
+        );
+        assert!(told("").await.starts_with("Unheard(Unreachable"));
+    }
+
+    #[test]
+    fn only_one_record_counts() {
+        let check = |texts: &[&str], found: bool| {
+            let told = only_did(texts.iter().copied());
+            assert_eq!(matches!(told, Told::Did(_)), found, "{texts:?}");
+        };
+        check(&["did=did:web:example.com"], true);
+        check(&["did=did:web:example.com "], true);
+        check(&["other", "did=did:web:example.com", "did:web:example.com"], true);
+        check(&["did=did:web:example.com", "did=did:web:example.com"], false);
+        check(&["did=did:web:example.com", "did="], false);
+        check(&["DID=did:web:example.com"], false);
+        check(&[], false);
+    }
+}

@@ -79,6 +79,18 @@ impl fmt::Display for Identifier {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_typed_ends_in_an_answer(text in any::<String>(), tail in "(at://|did:|https://|@|/profile/)\\PC*") {
+            for text in [&text, &tail] {
+                if let Ok(identifier) = text.parse::<Identifier>() {
+                    prop_assert_eq!(identifier.to_string().parse::<Identifier>().unwrap(), identifier);
+                }
+            }
+        }
+    }
 
     #[test]
     fn whatever_names_an_account_is_understood() {

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::guard::host_of;
 use crate::headers;
 use crate::plc::Document;
+use crate::queue::Weight;
 
 /// A GET, with everything that its answer must obey.
 #[derive(Debug, Clone)]
@@ -49,6 +50,14 @@ impl Kind {
 
     pub(crate) fn accept_encoding(self) -> &'static str {
         if self == Self::Blob { "identity" } else { "gzip" }
+    }
+
+    pub(crate) fn weight(self) -> Weight {
+        match self {
+            Self::Json | Self::File => Weight::Small,
+            Self::Blob => Weight::Download,
+            Self::Repo => Weight::Repo,
+        }
     }
 
     pub(crate) fn accepts(self, media_type: Option<&str>) -> bool {

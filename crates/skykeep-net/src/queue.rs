@@ -2,7 +2,8 @@
 //!
 //! The rules, from the published limits and a good margin, because people host this on tiny machines:
 //!
-//! 1. At most 4 questions at once, counted until the answer has been read; one whole repository at a time.
+//! 1. At most 4 questions at once, counted until the answer has been read. At most 3 of them are downloads, and one of
+//!    those a repository, so that a small question waits for small ones only.
 //! 2. At most 8 questions in any second.
 //! 3. When a fifth of what `RateLimit-Limit` allows is left, the rest is spread evenly until the reset.
 //! 4. When the host asks for a pause (429, `Retry-After`), nobody asks it anything before the pause is over.
@@ -17,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 const AT_ONCE: usize = 4;
+const DOWNLOADS: usize = 3;
 const PER_SECOND: usize = 8;
 /// Queues of hosts that nobody has asked lately are forgotten past this many.
 const REMEMBERED: usize = 64;
@@ -41,6 +43,7 @@ impl Queues {
 #[derive(Debug)]
 pub(crate) struct Queue {
     places: Arc<Semaphore>,
+    downloads: Arc<Semaphore>,
     repo: Arc<Semaphore>,
     pace: Mutex<Pace>,
 }
@@ -49,35 +52,47 @@ impl Default for Queue {
     fn default() -> Self {
         Self {
             places: Arc::new(Semaphore::new(AT_ONCE)),
+            downloads: Arc::new(Semaphore::new(DOWNLOADS)),
             repo: Arc::new(Semaphore::new(1)),
             pace: Mutex::default(),
         }
     }
 }
 
+/// How long a question keeps its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// Until a small answer is there.
+    Small,
+    /// As long as a blob takes.
+    Download,
+    /// As long as a repository takes, alone of its kind.
+    Repo,
+}
+
 /// The right to ask one question; dropped when its answer has been read.
 #[derive(Debug)]
 pub(crate) struct Turn {
-    _place: OwnedSemaphorePermit,
-    _repo: Option<OwnedSemaphorePermit>,
+    _permits: Vec<OwnedSemaphorePermit>,
 }
 
 impl Queue {
     /// Waits for a turn. Errors: how long the host wants to be left alone, when that is longer than `longest`.
-    pub(crate) async fn turn(&self, whole_repo: bool, longest: Duration) -> Result<Turn, Duration> {
+    pub(crate) async fn turn(&self, weight: Weight, longest: Duration) -> Result<Turn, Duration> {
         lock(&self.pace).pause(Instant::now(), longest)?;
-        let repo = if whole_repo {
-            Some(acquire(&self.repo).await)
-        } else {
-            None
+        let needed = match weight {
+            Weight::Small => &[&self.places][..],
+            Weight::Download => &[&self.downloads, &self.places],
+            Weight::Repo => &[&self.repo, &self.downloads, &self.places],
         };
-        let place = acquire(&self.places).await;
+        let mut permits = Vec::with_capacity(needed.len());
+        // Always the narrowest first, so that nobody holds a place while waiting for another.
+        for semaphore in needed {
+            permits.push(acquire(semaphore).await);
+        }
         let start = lock(&self.pace).next_start(Instant::now(), longest)?;
         tokio::time::sleep_until(start).await;
-        Ok(Turn {
-            _place: place,
-            _repo: repo,
-        })
+        Ok(Turn { _permits: permits })
     }
 
     /// The host asked for a pause from now.

@@ -27,8 +27,8 @@ use crate::error::{Cause, Error, Refusal};
 use crate::failure;
 use crate::guard::{Guard, GuardedNames, host_of};
 use crate::headers;
-use crate::question::{Answer, Kind, Question};
-use crate::queue::Queues;
+use crate::question::{Answer, Question};
+use crate::queue::{Queues, Weight};
 
 /// More of an error's body is not read.
 const ERROR_BODY: u64 = 64 * 1024;
@@ -188,11 +188,8 @@ impl Client {
                 host: host.clone(),
                 wait,
             };
-            let one_repo = question.kind == Kind::Repo;
-            let _turn = queue
-                .turn(one_repo, self.patience.longest_wait)
-                .await
-                .map_err(limited)?;
+            let turn = queue.turn(question.kind.weight(), self.patience.longest_wait);
+            let _turn = turn.await.map_err(limited)?;
             let asked = Instant::now();
             let response = self.send(&url, question, &host).await?;
             if let Some((limit, remaining, reset)) = headers::allowance(response.headers()) {
@@ -241,7 +238,7 @@ impl Client {
     }
 
     fn limits(&self, question: &Question, asked: Instant) -> Limits {
-        let small = !matches!(question.kind, Kind::Repo | Kind::Blob);
+        let small = question.kind.weight() == Weight::Small;
         Limits {
             what: question.what,
             bytes: question.limit,

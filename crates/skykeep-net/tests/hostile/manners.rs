@@ -102,6 +102,38 @@ async fn one_repository_comes_at_a_time() {
 }
 
 #[tokio::test]
+async fn a_small_question_does_not_wait_for_downloads() {
+    let endless = [
+        vec![head(200, &[])],
+        vec![Act::Send(vec![7; 10]), Act::Wait(Duration::from_secs(3600))],
+    ]
+    .concat();
+    let server = HostileServer::start(move |asked| match asked.target.contains("getBlob") {
+        true => endless.clone(),
+        false => json(200, COMMIT),
+    })
+    .await;
+    let pds = pds(&client(), &server);
+    let stop = never();
+    let downloads: Vec<_> = (0..5)
+        .map(|_| {
+            let (pds, stop) = (pds.clone(), stop.clone());
+            let mut file = file();
+            tokio::spawn(async move { kind(pds.get_blob(&did(), &blob_cid(), &mut file, 100, |_| {}, &stop).await) })
+        })
+        .collect();
+    while server.asked().len() < 3 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    pds.get_latest_commit(&did(), &never()).await.unwrap();
+    assert_eq!(server.asked().len(), 4, "three downloads, and the small question");
+    stop.cancel();
+    for download in downloads {
+        assert_eq!(download.await.unwrap(), "Cancelled");
+    }
+}
+
+#[tokio::test]
 async fn only_what_is_transient_is_asked_again() {
     let client = client_with(|patience| patience.tries = 3);
     let check = async |acts: Vec<Act>, tries: usize, expected: &str| {

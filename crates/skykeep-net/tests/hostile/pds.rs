@@ -4,6 +4,7 @@ use crate::server::{Act, HostileServer, json, reply};
 use crate::{blob_cid, client, did, file, kind, never, pds};
 use skykeep_atproto::{Cid, Codec};
 use skykeep_net::pds::{HostingStatus, RepoStatus};
+use skykeep_net::{Client, appview};
 
 #[tokio::test]
 async fn refusals_have_names() {
@@ -233,4 +234,45 @@ async fn hosts_and_people_describe_themselves() {
     let nameless = HostileServer::always(json(200, "{}")).await;
     let answer = pds(&client(), &nameless).describe_server(&never()).await;
     assert_eq!(kind(answer.map(|_| ())), "BadBody(not the JSON that belongs there)");
+}
+
+#[tokio::test]
+async fn an_appview_is_asked_if_there_is_one() {
+    let server = HostileServer::start(|asked| match asked.target.as_str() {
+        "/xrpc/app.bsky.actor.getProfile?actor=did%3Aplc%3Aewvi7nxzyoun6zhxrhs64oiz" => json(
+            200,
+            r#"{"did":"x","handle":"alice.test","displayName":" Alice ","avatar":"https://cdn.test/a.jpg"}"#,
+        ),
+        "/picture" => reply(200, &[("content-type", "image/jpeg")], b"a picture"),
+        "/page" => reply(200, &[("content-type", "text/html")], b"<html>"),
+        "/large" => reply(200, &[("content-type", "image/jpeg")], vec![7; (1 << 20) + 1]),
+        _ => json(400, r#"{"error":"InvalidRequest","message":"Profile not found"}"#),
+    })
+    .await;
+    let mut config = crate::config();
+    config.appview_url = Some(server.url());
+    let asking = Client::new(config).unwrap();
+    let profile = appview::profile(&asking, &did(), &never()).await.unwrap().unwrap();
+    assert_eq!(profile.handle.unwrap().as_str(), "alice.test");
+    assert_eq!(profile.display_name.as_deref(), Some("Alice"));
+    assert_eq!(profile.avatar.unwrap().as_str(), "https://cdn.test/a.jpg");
+    let unknown = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa".parse().unwrap();
+    assert_eq!(appview::profile(&asking, &unknown, &never()).await.unwrap(), None);
+    assert_eq!(
+        appview::profile(&client(), &did(), &never()).await.unwrap(),
+        None,
+        "none is configured"
+    );
+
+    let picture = async |path: &str| {
+        let url = server.url().join(path).unwrap();
+        kind(
+            appview::picture(&asking, &url, &never())
+                .await
+                .map(|picture| picture.bytes.len()),
+        )
+    };
+    assert_eq!(picture("picture").await, "Ok(9)");
+    assert_eq!(picture("page").await, "BadBody(wrong content type)");
+    assert_eq!(picture("large").await, "TooLarge");
 }
