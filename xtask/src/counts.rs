@@ -27,10 +27,12 @@ impl AddAssign<&Self> for Counts {
 
 impl Counts {
     /// A check that is a whole: format, lints, types.
-    pub(crate) fn of_check(success: bool) -> Self {
+    pub(crate) fn of_check(name: &str, success: bool) -> Self {
+        let failures = if success { Vec::new() } else { vec![name.to_owned()] };
         Self {
             passed: u64::from(success),
             failed: u64::from(!success),
+            failures,
             ..Self::default()
         }
     }
@@ -117,6 +119,15 @@ impl Counts {
     pub(crate) fn set_apart(&mut self, name: &str, reason: &str) {
         self.skipped += 1;
         self.reasons.push(format!("{name}: {reason}"));
+    }
+
+    /// A test that leaves a process running has failed, whatever it says.
+    pub(crate) fn blame(&mut self, suite: &str, left_behind: &[String]) {
+        if !left_behind.is_empty() {
+            self.failed += 1;
+            self.failures
+                .push(format!("{suite}: it left processes behind: {}", left_behind.join(", ")));
+        }
     }
 
     /// A runner that failed without a failed test (it crashed, or did not compile) counts as one failure.
@@ -269,6 +280,8 @@ test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 3 filtered out; fin
         };
         counts.settle("Rust tests", false);
         assert_eq!(counts.line(), "5 passed, 1 failed, 0 skipped");
+        counts.blame("Rust tests", &["node (17)".to_owned()]);
+        assert_eq!(counts.failures[1], "Rust tests: it left processes behind: node (17)");
         let mut sound = Counts {
             passed: 5,
             ..Counts::default()

@@ -25,7 +25,7 @@ pub(crate) fn run(project: &Project, ledger: &mut Ledger, run: &Run<'_>) -> Outc
     let mut built = None;
     let sound = ledger.suite("package", || {
         built = Some(package::build_and_check(project, "deb")?);
-        Ok(Counts::of_check(true))
+        Ok(Counts::of_check("package", true))
     })?;
     let (true, Some(package)) = (sound, built) else {
         return Ok(());
@@ -44,10 +44,13 @@ fn dependencies(project: &Project) -> Outcome<Counts> {
         let mut command = project.command_in(".", &deny);
         Ok(process::run("cargo deny", command.args(["--all-features", "check"]).args(what))?.success)
     };
-    let mut counts = Counts::of_check(ask(&["licenses", "bans", "sources"])?);
+    let mut counts = Counts::of_check(
+        "cargo deny: licences, bans, sources",
+        ask(&["licenses", "bans", "sources"])?,
+    );
     let mut fetch = project.command_in(".", &deny);
     match process::run("cargo deny", fetch.arg("fetch"))?.success {
-        true => counts += &Counts::of_check(ask(&["advisories"])?),
+        true => counts += &Counts::of_check("cargo deny: advisories", ask(&["advisories"])?),
         false => counts.set_apart(
             "cargo deny, advisories",
             "the list of known vulnerabilities cannot be fetched here",
@@ -85,10 +88,7 @@ fn fuzzing(project: &Project) -> Outcome<Counts> {
     let mut counts = Counts::default();
     for target in targets {
         let success = process::run(&target, &mut fuzz(project, &target))?.success;
-        counts += &Counts::of_check(success);
-        if !success {
-            counts.failures.push(format!("fuzzing {target}"));
-        }
+        counts += &Counts::of_check(&format!("fuzzing {target}"), success);
     }
     Ok(counts)
 }

@@ -7,18 +7,21 @@
 //!   [`Failure::Interrupted`], so that the ordinary way out does the tidying.
 //! - Should this process be killed outright, the kernel tells each child's leader to end (`setpriv --pdeathsig`).
 
+mod table;
+
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, thread};
 
 use rustix::process::{Pid, Signal};
+
+use table::{Process, belongs, below, processes};
 
 /// Why a verb did not end well.
 #[derive(Debug)]
@@ -45,6 +48,8 @@ pub(crate) type Outcome<T> = Result<T, Failure>;
 
 /// How long a program may take to end after it was asked to.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long what a program has started may take to notice that the program has ended.
+const PATIENCE: Duration = Duration::from_secs(3);
 const GLANCE: Duration = Duration::from_millis(20);
 
 static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
@@ -166,24 +171,31 @@ impl Group {
     }
 
     /// Asks the group to end, insists after five seconds, and returns when nothing of it is alive.
-    pub(crate) fn end(&mut self) {
-        let group = self.leader;
-        let alive = || {
-            processes()
-                .iter()
-                .any(|process| process.group == group && process.is_alive())
-        };
+    fn end(&mut self) {
+        let alive = || !self.alive().is_empty();
         if alive() {
-            signal_group(group, Signal::TERM);
+            signal_group(self.leader, Signal::TERM);
             if !gone_within(FAREWELL, &alive) {
                 eprintln!("xtask: {} did not end when asked", self.name);
-                signal_group(group, Signal::KILL);
+                signal_group(self.leader, Signal::KILL);
                 gone_within(FAREWELL, &alive);
             }
         }
         // Takes the leader's exit status, so that it is no zombie.
         let _ = self.child.try_wait();
+        let group = self.leader;
         lock_groups().retain(|leader| *leader != group);
+    }
+
+    /// What still lives of the group a moment after its leader has ended, by name and number.
+    fn left_behind(&self) -> Vec<String> {
+        gone_within(PATIENCE, &|| !self.alive().is_empty());
+        self.alive().iter().map(Process::label).collect()
+    }
+
+    fn alive(&self) -> Vec<Process> {
+        let ours = |process: &Process| process.group == self.leader && process.is_alive();
+        processes().into_iter().filter(ours).collect()
     }
 }
 
@@ -193,11 +205,13 @@ impl Drop for Group {
     }
 }
 
-/// What a program printed on standard output, and whether it ended with 0.
+/// What became of a program: whether it ended with 0, what it printed on standard output, and what it left running.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) success: bool,
     pub(crate) printed: String,
+    /// Ended by now; each by name and number.
+    pub(crate) left_behind: Vec<String>,
 }
 
 /// Runs a program to its end while its output is shown, and returns what it printed.
@@ -248,9 +262,11 @@ fn run_showing(name: &str, command: &mut Command, show: bool) -> Outcome<Ran> {
     while let Next::Line(line) = lines.next(Duration::from_millis(300)) {
         keep(line);
     }
+    let left_behind = group.left_behind();
     Ok(Ran {
         success: status.success(),
         printed,
+        left_behind,
     })
 }
 
@@ -319,13 +335,10 @@ pub(crate) fn say(line: &str) {
 
 /// Processes that we started, directly or not, and that belong to no group we know: somebody forgot them.
 ///
-/// Those that are just about to end get `patience` to do so. Each is named, with its number.
-pub(crate) fn strays(patience: Duration) -> Vec<String> {
-    gone_within(patience, &|| !forgotten().is_empty());
-    forgotten()
-        .iter()
-        .map(|process| format!("{} ({})", process.name, process.pid))
-        .collect()
+/// Those that are just about to end get a moment to do so. Each by name and number.
+pub(crate) fn strays() -> Vec<String> {
+    gone_within(PATIENCE, &|| !forgotten().is_empty());
+    forgotten().iter().map(Process::label).collect()
 }
 
 /// Ends what [`strays`] names.
@@ -387,123 +400,9 @@ fn lock_groups() -> std::sync::MutexGuard<'static, Vec<i32>> {
     GROUPS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// A line of the kernel's process table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Process {
-    pid: i32,
-    name: String,
-    state: char,
-    parent: i32,
-    group: i32,
-}
-
-impl Process {
-    /// Reads `/proc/<pid>/stat`. The name stands in brackets and may itself hold brackets and spaces. Source: proc(5).
-    fn parse(stat: &str) -> Option<Self> {
-        let open = stat.find('(')?;
-        let close = stat.rfind(')')?;
-        let mut fields = stat.get(close + 1..)?.split_whitespace();
-        Some(Self {
-            pid: stat.get(..open)?.trim().parse().ok()?,
-            name: stat.get(open + 1..close)?.to_owned(),
-            state: fields.next()?.chars().next()?,
-            parent: fields.next()?.parse().ok()?,
-            group: fields.next()?.parse().ok()?,
-        })
-    }
-
-    /// A zombie only waits for its parent to notice.
-    fn is_alive(&self) -> bool {
-        !matches!(self.state, 'Z' | 'X')
-    }
-}
-
-fn processes() -> Vec<Process> {
-    let Ok(entries) = fs::read_dir(Path::new("/proc")) else {
-        return Vec::new();
-    };
-    let numbered = entries
-        .flatten()
-        .filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit());
-    numbered
-        .filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok())
-        .filter_map(|stat| Process::parse(&stat))
-        .collect()
-}
-
-/// All processes that descend from `root`, without it.
-fn below(mut all: Vec<Process>, root: u32) -> Vec<Process> {
-    let mut found: Vec<Process> = Vec::new();
-    let mut parents = vec![i32::try_from(root).unwrap_or(i32::MAX)];
-    while let Some(parent) = parents.pop() {
-        let (children, others) = all.into_iter().partition(|process| process.parent == parent);
-        all = others;
-        parents.extend(children.iter().map(|process: &Process| process.pid));
-        found.extend(children);
-    }
-    found
-}
-
-/// Whether a process is in one of the groups, or descends from one of their leaders.
-fn belongs(all: &[Process], process: &Process, leaders: &[i32]) -> bool {
-    let mut current = process;
-    loop {
-        if leaders.contains(&current.group) || leaders.contains(&current.pid) {
-            return true;
-        }
-        match all.iter().find(|candidate| candidate.pid == current.parent) {
-            Some(parent) => current = parent,
-            None => return false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn process(pid: i32, parent: i32, group: i32) -> Process {
-        Process {
-            pid,
-            name: format!("p{pid}"),
-            state: 'S',
-            parent,
-            group,
-        }
-    }
-
-    #[test]
-    fn a_process_name_may_hold_brackets_and_spaces() {
-        let read = Process::parse("17 (a) b (c)) Z 3 17 17 0 -1 4194560").unwrap();
-        assert_eq!(
-            read,
-            Process {
-                pid: 17,
-                name: "a) b (c)".into(),
-                state: 'Z',
-                parent: 3,
-                group: 17
-            }
-        );
-        assert!(!read.is_alive());
-        assert_eq!(Process::parse("17 (cut"), None);
-    }
-
-    #[test]
-    fn descendants_are_found_at_every_depth_and_strangers_are_not() {
-        let all = [
-            process(1, 0, 1),
-            process(10, 1, 10),
-            process(11, 10, 10),
-            process(12, 11, 12),
-            process(20, 1, 20),
-        ];
-        let mut pids: Vec<i32> = below(all.to_vec(), 10).iter().map(|process| process.pid).collect();
-        pids.sort_unstable();
-        assert_eq!(pids, [11, 12]);
-        assert!(belongs(&all, &all[3], &[11]));
-        assert!(!belongs(&all, &all[4], &[10]));
-    }
 
     #[test]
     fn dropping_a_group_ends_what_its_leader_started() {
@@ -544,6 +443,18 @@ mod tests {
     fn output_and_exit_code_come_back() {
         let ran = run_quietly("speaker", command("sh").args(["-c", "printf 'one\\ntwo'; exit 3"])).unwrap();
         assert_eq!(ran.printed, "one\ntwo\n");
-        assert!(!ran.success);
+        assert!(!ran.success && ran.left_behind.is_empty());
+    }
+
+    #[test]
+    fn what_a_program_leaves_running_is_named_and_ended() {
+        let ran = run_quietly("careless", command("sh").args(["-c", "sleep 600 >/dev/null & echo $!"])).unwrap();
+        let sleeper: i32 = ran.printed.trim().parse().unwrap();
+        assert_eq!(ran.left_behind, [format!("sleep ({sleeper})")]);
+        assert!(
+            !processes()
+                .iter()
+                .any(|process| process.pid == sleeper && process.is_alive())
+        );
     }
 }

@@ -5,9 +5,6 @@ use std::time::{Duration, Instant};
 use crate::counts::{Counts, minutes};
 use crate::process::{self, Outcome, say};
 
-/// What may still be ending when a suite is over.
-const PATIENCE: Duration = Duration::from_secs(3);
-
 /// All suites so far.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -48,14 +45,8 @@ impl Ledger {
                 }
             }
         };
-        let forgotten = process::strays(PATIENCE);
-        if !forgotten.is_empty() {
-            counts.failed += 1;
-            counts
-                .failures
-                .push(format!("{name}: it left processes behind: {}", forgotten.join(", ")));
-            process::end_strays();
-        }
+        counts.blame(name, &process::strays());
+        process::end_strays();
         let sound = counts.failed == 0;
         let time = began.elapsed();
         say(&format!("== {name}: {} ({})", counts.line(), minutes(time)));
@@ -70,11 +61,9 @@ impl Ledger {
     /// A check that is one thing: it holds or it does not.
     pub(crate) fn check(&mut self, name: &str, command: &mut std::process::Command) -> Outcome<bool> {
         self.suite(name, || {
-            let success = process::run(name, command)?.success;
-            let mut counts = Counts::of_check(success);
-            if !success {
-                counts.failures.push(name.to_owned());
-            }
+            let ran = process::run(name, command)?;
+            let mut counts = Counts::of_check(name, ran.success);
+            counts.blame(name, &ran.left_behind);
             Ok(counts)
         })
     }

@@ -94,6 +94,7 @@ fn window_code(project: &Project, ledger: &mut Ledger) -> Outcome<bool> {
         let ran = process::run("vitest", npm(project, "test").env("NO_COLOR", "1"))?;
         let mut counts = Counts::of_vitest(&ran.printed);
         counts.settle("vitest", ran.success);
+        counts.blame("vitest", &ran.left_behind);
         Ok(counts)
     })?;
     ledger.check("window build (vite)", &mut npm(project, "build"))
@@ -214,6 +215,7 @@ impl Run<'_> {
         let mut counts = read(&ran.printed);
         counts.set_aside(&fs::read_to_string(&skipped).unwrap_or_default());
         counts.settle(suite, ran.success);
+        counts.blame(suite, &ran.left_behind);
         Ok(counts)
     }
 }
