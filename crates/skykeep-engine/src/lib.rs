@@ -1,1 +1,49 @@
-//! (room to be furnished)
+//! What decides: accounts, places, runs, and what people are told about them.
+//!
+//! One [`Engine`] works with one data folder. It brings together what the rooms below can do (ask strangers, prove bytes,
+//! keep them) and is the only one that schedules and remembers. The window and the command line are two faces of it and
+//! hold no rule of their own; what crosses to them is in [`api`]. It does not know Tauri.
+
+mod accounts;
+pub mod api;
+mod backup;
+pub mod catalogue;
+mod data;
+mod engine;
+mod error;
+mod handover;
+mod import;
+pub mod keys;
+pub mod machine;
+mod places;
+mod problem;
+mod rows;
+mod runner;
+mod runs;
+pub mod schedule;
+mod settings;
+mod snapshots;
+#[cfg(test)]
+mod testing;
+mod words;
+
+pub use data::{default_place, location};
+pub use engine::Engine;
+pub use error::Error;
+pub use handover::{Door, Ended, Reply, Request, There};
+pub use import::{Imported, ImportedSnapshot};
+pub use problem::to_problem;
+pub use skykeep_net::CancellationToken;
+pub use snapshots::Exported;
+
+/// Runs work that blocks (hashing, SQLite, folders) where it keeps nobody waiting: the one seam of this crate.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // Cancelled: the runtime is going down.
+        Err(_) => Err(Error::Stopped),
+    }
+}

@@ -1,0 +1,327 @@
+//! Accounts: finding out who somebody is, beginning to keep them, and saying how well they are kept.
+
+use data_encoding::BASE64;
+use jiff::Timestamp;
+use skykeep_atproto::Did;
+use skykeep_net::pds::{HostingStatus as NetStatus, Pds, SmallBlob};
+use skykeep_net::resolve::{Identifier, Identity, Resolver};
+use skykeep_net::{CancellationToken, Patience, appview};
+use tracing::info;
+
+use crate::api::{Account, Event, HostingStatus, Kept, KeptState, Millis, Person, Problem};
+use crate::catalogue::Subject;
+use crate::engine::unknown;
+use crate::machine::drive::{OnThisComputer, on_this_computer};
+use crate::schedule::{self, Due};
+use crate::{Engine, Error, problem, settings};
+
+/// Largest picture of a person that is fetched, in bytes.
+const MAX_AVATAR: u64 = 2 << 20;
+
+/// Runs that may be missed before what is kept is called stale.
+const STALE_AFTER_RUNS: u32 = 3;
+
+impl Engine {
+    /// Finds out who is meant by a handle, a DID or a profile's address, checked both ways.
+    ///
+    /// Name and picture are tried for and left out when they cannot be had. Errors: `Net`; `NoHost`.
+    pub async fn look_up(&self, text: &str) -> Result<Person, Error> {
+        let cancel = self.inner.shutdown.child_token();
+        let client = self.inner.client.with_patience(Patience::interactive());
+        let who: Identifier = text.trim().parse().map_err(Error::Net)?;
+        let identity = Resolver::new(&client).identify(&who, &cancel).await?;
+        let url = identity.pds.clone().ok_or_else(|| Error::NoHost { did: identity.did.clone() })?;
+        let pds = Pds::new(&client, &url)?;
+        let status = hosting_status(&pds, &identity.did, &cancel).await?;
+        let (display_name, avatar) = self.face_of(&client, &identity, &pds, &cancel).await?;
+        let known = self.inner.settings().account(&identity.did).is_some();
+        Ok(Person {
+            did: identity.did.to_string(),
+            handle: identity.handle.map(|handle| handle.to_string()),
+            display_name,
+            avatar,
+            host: pds.host(),
+            status,
+            known,
+        })
+    }
+
+    /// Begins to keep an account. The first run starts at once, in the background.
+    ///
+    /// When no place is set up yet, `~/Skykeep` becomes one. Keeping an account twice is no error. Errors: `Net`, `Place`,
+    /// `NoPlace` (there is no home folder), `Data`.
+    pub async fn protect(&self, text: &str) -> Result<Did, Error> {
+        let person = self.look_up(text).await?;
+        let did: Did = person.did.parse()?;
+        if self.inner.settings().places.is_empty() {
+            let home = crate::default_place().ok_or(Error::NoPlace)?;
+            self.add_folder(&home, None).await?;
+        }
+        self.add_account(&person).await?;
+        self.start_back_up(&did);
+        Ok(did)
+    }
+
+    /// Adds an account to those that are kept, without running it. Adding it twice is no error.
+    pub async fn add_account(&self, person: &Person) -> Result<(), Error> {
+        let did: Did = person.did.parse()?;
+        let handle = person.handle.as_deref().and_then(|handle| handle.parse().ok());
+        let now = Timestamp::now();
+        let account = settings::Account { did: did.clone(), handle, added: now, paused: false, pinned: Vec::new() };
+        self.inner.change_settings(|settings| {
+            if settings.account(&account.did).is_none() {
+                settings.accounts.push(account);
+            }
+        })?;
+        let seen = person.clone();
+        self.inner
+            .account_facts(&did, move |facts| {
+                facts.handle = seen.handle;
+                facts.display_name = seen.display_name.or(facts.display_name.take());
+                facts.avatar = seen.avatar.or(facts.avatar.take());
+                facts.host = Some(seen.host);
+                facts.status = seen.status;
+                facts.last_seen = Some(now);
+            })
+            .await?;
+        // What staging holds of it from an earlier time counts at once.
+        self.inner.rebuild_account(&did).await?;
+        info!(%did, "account added");
+        self.inner.listen_changed();
+        Ok(())
+    }
+
+    /// All accounts that are kept, in the order they were added.
+    pub async fn accounts(&self) -> Result<Vec<Account>, Error> {
+        let now = Timestamp::now();
+        let mut accounts = Vec::new();
+        for account in self.inner.settings().accounts {
+            accounts.push(self.account_at(&account, now).await?);
+        }
+        Ok(accounts)
+    }
+
+    /// One account. Errors: `Unknown`.
+    pub async fn account(&self, did: &Did) -> Result<Account, Error> {
+        let settings = self.inner.settings();
+        let account = settings.account(did).ok_or_else(|| unknown("account", did))?;
+        self.account_at(account, Timestamp::now()).await
+    }
+
+    /// The account that is kept under this DID or handle. Errors: `Unknown`.
+    pub async fn find_account(&self, name: &str) -> Result<Did, Error> {
+        let plain = name.trim().trim_start_matches('@').to_ascii_lowercase();
+        for account in self.accounts().await? {
+            if account.did == name.trim() || account.handle.as_deref() == Some(plain.as_str()) {
+                return Ok(account.did.parse()?);
+            }
+        }
+        Err(unknown("account", name))
+    }
+
+    /// Stops keeping an account. What is kept of it stays where it is. Errors: `Unknown`, `Data`.
+    pub async fn remove_account(&self, did: &Did) -> Result<(), Error> {
+        self.inner.settings().account(did).ok_or_else(|| unknown("account", did))?;
+        self.inner.runs.stop(did);
+        self.inner.change_settings(|settings| settings.accounts.retain(|account| account.did != *did))?;
+        let gone = did.clone();
+        self.inner.ask(move |catalogue| catalogue.forget_account(&gone)).await?;
+        info!(%did, "account removed; its backups stay");
+        self.inner.listen_changed();
+        Ok(())
+    }
+
+    /// Pauses or resumes the hourly runs of an account. Errors: `Unknown`, `Data`.
+    pub async fn set_paused(&self, did: &Did, paused: bool) -> Result<(), Error> {
+        let found = self.inner.change_settings(|settings| {
+            settings.accounts.iter_mut().find(|account| account.did == *did).map(|account| account.paused = paused)
+        })?;
+        found.ok_or_else(|| unknown("account", did))?;
+        if paused {
+            self.inner.runs.stop(did);
+        }
+        self.inner.wake.notify_one();
+        self.inner.listen_changed();
+        Ok(())
+    }
+
+    /// Says that a sudden loss was meant: what was before it is no longer held. Errors: `Unknown`, `Data`.
+    pub async fn confirm_shrink(&self, did: &Did) -> Result<(), Error> {
+        let found = self.inner.change_settings(|settings| {
+            settings.accounts.iter_mut().find(|account| account.did == *did).map(|account| account.pinned.clear())
+        })?;
+        found.ok_or_else(|| unknown("account", did))?;
+        let subject = Subject::Account(did.clone());
+        self.inner.ask(move |catalogue| catalogue.clear(&subject, problem::SHRUNK).map(drop)).await?;
+        self.inner.listen_changed();
+        Ok(())
+    }
+
+    /// Asks again for names, pictures and handles that may have changed. Silent when nobody answers.
+    pub(crate) async fn refresh_face(&self, did: &Did) {
+        if let Ok(person) = self.look_up(did.as_str()).await {
+            let _ = self
+                .inner
+                .account_facts(did, move |facts| {
+                    facts.display_name = person.display_name.or(facts.display_name.take());
+                    facts.avatar = person.avatar.or(facts.avatar.take());
+                })
+                .await;
+            let _ = self.inner.events.send(Event::Accounts);
+        }
+    }
+
+    async fn account_at(&self, account: &settings::Account, now: Timestamp) -> Result<Account, Error> {
+        let inner = &self.inner;
+        let did = account.did.clone();
+        let subject = Subject::Account(did.clone());
+        let (facts, latest, standing) = inner
+            .ask(move |catalogue| {
+                let facts = catalogue.account(&did)?.unwrap_or_default();
+                Ok((facts, catalogue.latest(&did)?, catalogue.problems()?))
+            })
+            .await?;
+        let history = inner.history(&account.did, now).await?;
+        let policy = inner.policy(&account.did)?;
+        let due = schedule::due(&policy, &history, &inner.machine_facts(now), now);
+        let next_due = due.time(now).map(millis);
+        let settings = inner.settings();
+        let holding: Vec<&settings::Place> = latest.as_ref().map_or_else(Vec::new, |snapshot| {
+            settings.places.iter().filter(|p| snapshot.places.iter().any(|held| *held == p.vault.as_str())).collect()
+        });
+        let home = crate::default_place().unwrap_or_default();
+        let here = |place: &&settings::Place| on_this_computer(&place.folder, &home) == OnThisComputer::Yes;
+        let every = i64::from(settings.schedule.every_minutes) * 60;
+        let last_checked = facts.last_checked;
+        let stale = last_checked
+            .is_none_or(|checked| now.as_second() - checked.as_second() > every * i64::from(STALE_AFTER_RUNS));
+        let kept = match &latest {
+            None => Kept { state: KeptState::Nothing, last_checked: None, ..Kept::nothing() },
+            Some(snapshot) => Kept {
+                state: match (stale, snapshot.media_pending) {
+                    (true, _) => KeptState::Stale,
+                    (false, 0) => KeptState::Complete,
+                    (false, _) => KeptState::PostsOnly,
+                },
+                last_checked: last_checked.map(millis),
+                last_snapshot: Some(snapshot.taken),
+                places: u32::try_from(holding.len()).unwrap_or(u32::MAX),
+                this_computer_only: holding.iter().all(here),
+                records: snapshot.records,
+                media: snapshot.media,
+                media_missing: snapshot.media_missing.len() as u64,
+                media_pending: snapshot.media_pending,
+                bytes: snapshot.bytes,
+            },
+        };
+        // What concerns a place concerns every account that is kept there.
+        let mut problems: Vec<Problem> = standing
+            .into_iter()
+            .filter(|s| s.subject == subject || !matches!(s.subject, Subject::Account(_)))
+            .map(|standing| standing.problem)
+            .collect();
+        problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+        let waiting = match due {
+            Due::Waiting(waiting) => Some(waiting),
+            Due::Now | Due::At(_) | Due::Running => None,
+        };
+        Ok(Account {
+            did: account.did.to_string(),
+            handle: facts.handle.or_else(|| account.handle.as_ref().map(ToString::to_string)),
+            display_name: facts.display_name,
+            avatar: facts.avatar,
+            host: facts.host,
+            kept,
+            run: inner.runs.progress(&account.did),
+            next_due,
+            waiting,
+            problems,
+        })
+    }
+
+    /// Name and picture: from the host's own record, else from the AppView.
+    async fn face_of(
+        &self,
+        client: &skykeep_net::Client,
+        identity: &Identity,
+        pds: &Pds,
+        cancel: &CancellationToken,
+    ) -> Result<(Option<String>, Option<String>), Error> {
+        let did = &identity.did;
+        let record = pds.get_profile(did, cancel).await.ok().flatten();
+        let (mut name, mut picture) = (None, None);
+        if let Some(record) = record {
+            name = record.display_name;
+            if let Some(cid) = record.avatar {
+                picture = pds.get_small_blob(did, &cid, MAX_AVATAR, cancel).await.ok();
+            }
+        }
+        if name.is_none() || picture.is_none() {
+            if let Ok(Some(profile)) = appview::profile(client, did, cancel).await {
+                name = name.or(profile.display_name);
+                if let (None, Some(url)) = (&picture, &profile.avatar) {
+                    picture = appview::picture(client, url, cancel).await.ok();
+                }
+            }
+        }
+        if cancel.is_cancelled() {
+            return Err(Error::Stopped);
+        }
+        Ok((name.filter(|name| !name.trim().is_empty()), picture.as_ref().and_then(data_url)))
+    }
+}
+
+impl Kept {
+    /// Nothing is kept.
+    fn nothing() -> Self {
+        Self {
+            state: KeptState::Nothing,
+            last_checked: None,
+            last_snapshot: None,
+            places: 0,
+            this_computer_only: false,
+            records: 0,
+            media: 0,
+            media_missing: 0,
+            media_pending: 0,
+            bytes: 0,
+        }
+    }
+}
+
+/// What the host says of an account. Not being answered is a state; being refused an answer is an error.
+async fn hosting_status(pds: &Pds, did: &Did, cancel: &CancellationToken) -> Result<HostingStatus, Error> {
+    use skykeep_net::Error as Net;
+    match pds.get_repo_status(did, cancel).await {
+        Ok(status) if status.active => Ok(HostingStatus::Active),
+        Ok(status) => Ok(match status.status {
+            Some(NetStatus::Deactivated) => HostingStatus::Deactivated,
+            Some(NetStatus::Takendown) => HostingStatus::Takendown,
+            Some(NetStatus::Suspended) => HostingStatus::Suspended,
+            Some(NetStatus::Deleted) => HostingStatus::Deleted,
+            _ => HostingStatus::Unknown,
+        }),
+        Err(Net::RepoNotFound { .. }) => Ok(HostingStatus::Missing),
+        Err(Net::RepoDeactivated { .. }) => Ok(HostingStatus::Deactivated),
+        Err(Net::RepoTakendown { .. }) => Ok(HostingStatus::Takendown),
+        Err(Net::RepoSuspended { .. }) => Ok(HostingStatus::Suspended),
+        Err(Net::Cancelled) => Err(Error::Stopped),
+        Err(error) if error.is_transient() => Ok(HostingStatus::Unknown),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A picture that a window can show: only what really is one, whatever the server called it.
+fn data_url(picture: &SmallBlob) -> Option<String> {
+    let mime = match picture.bytes.as_slice() {
+        [0x89, b'P', b'N', b'G', ..] => "image/png",
+        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
+        _ => return None,
+    };
+    Some(format!("data:{mime};base64,{}", BASE64.encode(&picture.bytes)))
+}
+
+fn millis(time: Timestamp) -> Millis {
+    time.as_millisecond()
+}

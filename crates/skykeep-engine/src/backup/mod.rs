@@ -1,0 +1,280 @@
+//! One run of one account: ask, prove, stage, deliver, record.
+//!
+//! The order is the promise: nothing is written before it is proved, posts come before media, the manifest comes last,
+//! and what was kept before is never touched. A run may be cut off anywhere; the next one finds what is already there.
+//!
+//! 1. Who is it: audit log, keys, host ([`identity`]). Signatures are judged by this.
+//! 2. What is new: the host's latest commit. The same as kept: nothing is written, but once a day a manifest says
+//!    "still the same, checked".
+//! 3. Fetch what is new, or everything, and prove it with what is kept ([`repo`]).
+//! 4. Stage it and commit a manifest with media pending; deliver, so that posts are safe within seconds.
+//! 5. Fetch media, each proved against its CID, each loss recorded ([`media`]); commit; deliver.
+
+mod deliver;
+pub(crate) mod identity;
+mod media;
+mod repo;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use skykeep_atproto::Did;
+use skykeep_atproto::verify::VerifiedRepo;
+use skykeep_net::pds::{LatestCommit, Pds};
+use skykeep_vault::{Facts, IdentityKind, MissingBlob, Origin, Snapshot, Writer};
+use tracing::{info, warn};
+
+use self::identity::{Identity, Remembered};
+use crate::api::Phase;
+use crate::engine::Inner;
+use crate::runs::Reporter;
+use crate::snapshots::identity_part;
+use crate::{Error, problem, rows, schedule};
+
+pub(crate) use self::deliver::{Delivery, deliver, open};
+
+
+/// What a run did.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// Whether there was anything new.
+    pub(crate) changed: bool,
+    /// How the places fared.
+    pub(crate) delivery: Delivery,
+}
+
+/// Everything that the steps of a run share.
+struct Run<'a> {
+    inner: &'a Arc<Inner>,
+    reporter: &'a Reporter,
+    did: &'a Did,
+    now: Timestamp,
+    /// Asked for by a person: nothing that is only due now and then is left out.
+    by_hand: bool,
+}
+
+/// Runs one account. Errors: whatever kept it from being captured; what kept it from a place is in [`Delivery`].
+pub(crate) async fn run(inner: &Arc<Inner>, reporter: &Reporter, now: Timestamp, by_hand: bool) -> Result<Done, Error> {
+    let run = Run { inner, reporter, did: reporter.did(), now, by_hand };
+    let changed = run.capture().await?;
+    reporter.phase(Phase::Delivering, None, None);
+    let delivery = deliver(inner, reporter, now).await?;
+    Ok(Done { changed, delivery })
+}
+
+impl Run<'_> {
+    /// Brings staging up to date; true when there was anything new.
+    async fn capture(&self) -> Result<bool, Error> {
+        let cancel = self.reporter.cancel();
+        let staging = &self.inner.staging;
+        let mut writer = Writer::begin(staging, self.did, &self.inner.writer_key).await.map_err(Error::Staging)?;
+        let previous = writer.previous().cloned();
+        let history = self.inner.history(self.did, self.now).await?;
+        let policy = self.inner.policy(self.did)?;
+        let daily = previous.is_none() || self.by_hand || schedule::wants_manifest(&policy, &history, self.now);
+        let before = self.remembered(&writer).await?;
+        let known_missing = writer.chain().map(|chain| chain.missing.clone()).unwrap_or_default();
+        let identity = identity::ask(&self.inner.client, self.did, &before, daily, cancel).await?;
+        let pds = Pds::new(&self.inner.client, &identity.host)?;
+        let latest = pds.get_latest_commit(self.did, cancel).await?;
+        self.inner.seen(self.did, &identity.handle, &pds.host(), self.now).await?;
+
+        let facts = self.inner.machine_facts(self.now);
+        let full = schedule::wants_full(&policy, &history, &facts, self.now);
+        let same_commit = writer.head() == Some(latest.cid);
+        let same_identity = previous.is_some() && identity.log.as_ref().is_some_and(|log| log.head == before.audit_head);
+        let moved = previous.as_ref().is_some_and(|snapshot| snapshot.manifest.body.host != identity.host.as_str());
+        let unfinished = previous.as_ref().is_some_and(|snapshot| {
+            let media = snapshot.manifest.body.media;
+            media.pending > 0 || media.missing > 0 && self.by_hand
+        });
+        let retry_media = unfinished || schedule::wants_media(&policy, &history, &facts, self.now);
+
+        let mut proved = None;
+        if !same_commit || full {
+            proved = self.fetch(&mut writer, &identity, &pds, &latest, full || moved).await?;
+            if full {
+                self.inner.fetched_whole(self.did, self.now).await?;
+            }
+        }
+        if proved.is_none() && retry_media {
+            proved = repo::read_back(self.inner, &writer, &identity).await?;
+        }
+        let changed = !same_commit || !same_identity || moved;
+        if !changed && !retry_media && !daily {
+            info!(did = %self.did, rev = %latest.rev, "unchanged");
+            self.inner.checked(self.did, self.now).await?;
+            return Ok(false);
+        }
+        let host_did = self.put_identity(&mut writer, &identity, &pds, previous.is_none() || moved || daily).await?;
+        let facts = |missing: Vec<MissingBlob>, pending: u64| Facts {
+            captured: self.now,
+            server_time: None,
+            handle: identity.handle.clone(),
+            host: identity.host.to_string(),
+            host_did: host_did.clone(),
+            server_rev: Some(latest.rev),
+            audit_head: identity.log.as_ref().and_then(|log| log.head),
+            origin: Origin::Captured,
+            missing,
+            pending,
+        };
+        match proved {
+            None => {
+                // The same repository: what was missing still is.
+                let pending = previous.as_ref().map_or(0, |snapshot| snapshot.manifest.body.media.pending);
+                self.commit(&mut writer, facts(known_missing, pending)).await?;
+            }
+            Some(repo) => {
+                let known = if retry_media { Vec::new() } else { known_missing };
+                self.with_media(&mut writer, &repo, &pds, known, &facts).await?;
+            },
+        }
+        if let Some(previous) = &previous {
+            self.report_shrink(previous, &writer).await?;
+        }
+        self.inner.checked(self.did, self.now).await?;
+        Ok(changed)
+    }
+
+    /// Fetches, proves and stages the repository; `None` when the host's answer turned out to be what is kept.
+    async fn fetch(
+        &self,
+        writer: &mut Writer,
+        identity: &Identity,
+        pds: &Pds,
+        latest: &LatestCommit,
+        whole: bool,
+    ) -> Result<Option<Arc<VerifiedRepo>>, Error> {
+        let fetched = repo::fetch(self.inner, self.reporter, writer, identity, pds, latest, whole, self.now).await?;
+        let Some(proved) = fetched else { return Ok(None) };
+        self.reporter.phase(Phase::Keeping, None, None);
+        let repo = proved.repo;
+        writer.put_repo(&repo, &identity.history, proved.sources).await.map_err(Error::Staging)?;
+        info!(did = %self.did, rev = ?repo.commit().rev, records = repo.record_count(), "proved and staged");
+        Ok(Some(repo))
+    }
+
+    /// Commits posts first, then fetches media and commits again.
+    async fn with_media(
+        &self,
+        writer: &mut Writer,
+        repo: &Arc<VerifiedRepo>,
+        pds: &Pds,
+        known_missing: Vec<MissingBlob>,
+        facts: &impl Fn(Vec<MissingBlob>, u64) -> Facts,
+    ) -> Result<(), Error> {
+        let mut lacking = writer.lacks(repo);
+        // Those that the host did not have lately wait for their daily retry.
+        let mut missing = known_missing;
+        missing.retain(|old| lacking.iter().any(|blob| blob.cid == old.cid));
+        lacking.retain(|blob| !missing.iter().any(|old| old.cid == blob.cid));
+        if !lacking.is_empty() {
+            self.commit(writer, facts(missing.clone(), lacking.len() as u64)).await?;
+            self.inner.listen_changed();
+            let early = deliver(self.inner, self.reporter, self.now).await?;
+            info!(did = %self.did, places = early.reached, pending = lacking.len(), "posts kept");
+            missing.extend(media::fetch(self, writer, pds, lacking, &missing, facts).await?);
+            self.inner.media_tried(self.did, self.now).await?;
+        }
+        missing.sort_by_key(|missing| missing.cid);
+        if !missing.is_empty() {
+            warn!(did = %self.did, missing = missing.len(), "media that the host does not give");
+        }
+        self.commit(writer, facts(missing, 0)).await
+    }
+
+    /// Commits a manifest and remembers it.
+    async fn commit(&self, writer: &mut Writer, facts: Facts) -> Result<(), Error> {
+        let snapshot = writer.commit(facts).await.map_err(Error::Staging)?;
+        let contents = self.inner.staging.contents(&snapshot).await.map_err(Error::Staging)?;
+        let row = rows::snapshot(&snapshot, &contents);
+        self.inner.remember_snapshot(self.did, row).await
+    }
+
+    /// Stores what is known of the identity; the host's own DID, when it said.
+    async fn put_identity(
+        &self,
+        writer: &mut Writer,
+        identity: &Identity,
+        pds: &Pds,
+        describe: bool,
+    ) -> Result<Option<Did>, Error> {
+        let mut host_did = writer.previous().and_then(|snapshot| snapshot.manifest.body.host_did.clone());
+        let mut parts = Vec::new();
+        if let Some(log) = identity.log.as_ref().filter(|_| !identity.remembered) {
+            parts.push((IdentityKind::AuditLog, log.bytes.clone()));
+        }
+        parts.extend(identity.document.clone().map(|bytes| (IdentityKind::DidDocument, bytes)));
+        if describe && let Some(description) = identity::describe(pds, self.reporter.cancel()).await? {
+            host_did = Some(description.did);
+            parts.push((IdentityKind::Host, description.bytes));
+        }
+        for (kind, bytes) in parts {
+            writer.put_identity(kind, bytes).await.map_err(Error::Staging)?;
+        }
+        Ok(host_did)
+    }
+
+    async fn remembered(&self, writer: &Writer) -> Result<Remembered, Error> {
+        let Some(snapshot) = writer.previous() else { return Ok(Remembered::default()) };
+        let log = match writer.chain() {
+            Some(contents) => identity_part(&self.inner.staging, snapshot, contents, IdentityKind::AuditLog).await,
+            None => Ok(None),
+        };
+        // A log that cannot be read back is fetched anew.
+        let log = log.unwrap_or_else(|error| {
+            warn!(%error, "the staged audit log cannot be read");
+            None
+        });
+        Ok(Remembered::of(snapshot, log))
+    }
+
+    /// A sudden loss is reported, and what was before it is held until someone says that it was meant.
+    async fn report_shrink(&self, previous: &Snapshot, writer: &Writer) -> Result<(), Error> {
+        let Some(latest) = writer.previous() else { return Ok(()) };
+        let (old, new) = (&previous.manifest.body, &latest.manifest.body);
+        let media = |body: &skykeep_vault::Body| body.media.kept + body.media.missing + body.media.pending;
+        if let Some(lost) = shrink((old.records, media(old)), (new.records, media(new))) {
+            self.inner.pin(self.did, &previous.name.to_string())?;
+            self.inner.raise_shrink(self.did, &problem::shrunk(lost.records, lost.media), self.now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What went away at once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Shrink {
+    pub(crate) records: u64,
+    pub(crate) media: u64,
+}
+
+/// A sudden shrink: more than a tenth of the records and more than 50, or more than 20 media.
+fn shrink(old: (u64, u64), new: (u64, u64)) -> Option<Shrink> {
+    let records = old.0.saturating_sub(new.0);
+    let media = old.1.saturating_sub(new.1);
+    let sudden = (records > 50 && records > old.0 / 10) || media > 20;
+    sudden.then_some(Shrink { records, media })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sudden_shrink_is_more_than_tidying_up() {
+        let check = |old, new, expected: Option<(u64, u64)>| {
+            assert_eq!(shrink(old, new), expected.map(|(records, media)| Shrink { records, media }), "{old:?} {new:?}");
+        };
+        check((1000, 100), (1010, 100), None);
+        check((1000, 100), (950, 100), None);
+        check((1000, 100), (900, 100), None);
+        check((1000, 100), (899, 100), Some((101, 0)));
+        check((100, 0), (49, 0), Some((51, 0)));
+        check((100, 0), (50, 0), None);
+        check((40, 0), (0, 0), None);
+        check((1000, 100), (1000, 80), None);
+        check((1000, 100), (1000, 79), Some((0, 21)));
+    }
+}

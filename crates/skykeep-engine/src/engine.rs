@@ -1,0 +1,406 @@
+//! The engine itself: what it holds, how it opens, and the small steps that several rooms share.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use skykeep_atproto::{Cid, Did, Handle};
+use skykeep_net::{CancellationToken, Client, NetConfig};
+use skykeep_vault::layout::AccountFolder;
+use skykeep_vault::{FolderStore, Vault, Writer, WriterKey};
+use tokio::sync::{Notify, broadcast};
+use tracing::{info, warn};
+
+use crate::api::{Event, Problem};
+use crate::catalogue::{AccountFacts, Catalogue, Opened, SnapshotRow, Subject};
+use crate::data::DataFolder;
+use crate::keys::{self, KeyStore, Secret, SecretName};
+use crate::machine::{Machine, MachineFacts};
+use crate::runs::Runs;
+use crate::schedule::{History, Policy};
+use crate::settings::{Place, Settings};
+use crate::{Error, blocking, data, problem};
+
+/// Events that a slow listener may lag behind before it misses some.
+const EVENTS: usize = 256;
+
+/// The whole product. Cheap to clone; all clones are one engine, which ends with the last of them.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What the engine holds.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) data: DataFolder,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) client: Client,
+    pub(crate) writer_key: WriterKey,
+    pub(crate) staging: Vault,
+    pub(crate) runs: Arc<Runs>,
+    pub(crate) events: broadcast::Sender<Event>,
+    /// Wakes the scheduler: something is to be looked at now.
+    pub(crate) wake: Notify,
+    /// Ends everything that is under way.
+    pub(crate) shutdown: CancellationToken,
+    settings: Mutex<Settings>,
+    machine: Mutex<Machine>,
+    incoming: AtomicU64,
+}
+
+impl Engine {
+    /// Opens the engine of the usual data folder, as the environment says. Needs a tokio runtime.
+    ///
+    /// Errors as [`Engine::open_at`].
+    pub async fn open() -> Result<Self, Error> {
+        Self::open_at(data::location()?).await
+    }
+
+    /// Opens the engine of one data folder and takes its lock.
+    ///
+    /// A damaged catalogue is moved aside and rebuilt from staging. Errors: `EngineRunning`, `Settings`, `Data`,
+    /// `Catalogue` (of a newer version), `Staging`, `Net` (a server's address that cannot be used).
+    pub async fn open_at(folder: PathBuf) -> Result<Self, Error> {
+        let now = Timestamp::now();
+        let data = blocking(move || DataFolder::open(folder)).await?;
+        let settings = Settings::load(&data.settings())?;
+        let path = data.catalogue();
+        let Opened { catalogue, moved_aside } = blocking(move || Ok(Catalogue::open(&path, now)?)).await?;
+        let client = Client::new(net_config(&settings)?.with_env()?)?;
+        let writer_key = writer_key(&data).await?;
+        let staging = open_staging(&data, &writer_key, now).await?;
+        let inner = Inner {
+            catalogue: Arc::new(catalogue),
+            client,
+            writer_key,
+            staging,
+            runs: Arc::new(Runs::default()),
+            events: broadcast::channel(EVENTS).0,
+            wake: Notify::new(),
+            shutdown: CancellationToken::new(),
+            settings: Mutex::new(settings),
+            machine: Mutex::new(Machine::new(now)),
+            incoming: AtomicU64::new(0),
+            data,
+        };
+        let engine = Self { inner: Arc::new(inner) };
+        engine.take_stock(moved_aside.is_some()).await?;
+        Ok(engine)
+    }
+
+    /// Everything that happens from now on.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.inner.events.subscribe()
+    }
+
+    /// The data folder.
+    pub fn data_folder(&self) -> &std::path::Path {
+        self.inner.data.root()
+    }
+
+    /// Ends all runs. What is under way stops between two files; nothing is lost.
+    pub fn shut_down(&self) {
+        self.inner.shutdown.cancel();
+    }
+}
+
+/// Settings first; the environment is laid over them by the caller.
+fn net_config(settings: &Settings) -> Result<NetConfig, Error> {
+    let address = |field: &'static str, text: &str| {
+        url::Url::parse(text).map_err(|error| Error::Settings {
+            path: "settings.toml".into(),
+            reason: format!("network.{field}: {error}"),
+        })
+    };
+    let mut config = NetConfig::default();
+    let network = &settings.network;
+    if let Some(text) = &network.plc_url {
+        config.plc_url = address("plc_url", text)?;
+    }
+    if let Some(text) = &network.handle_resolver {
+        config.handle_resolver = Some(address("handle_resolver", text)?);
+    }
+    if let Some(text) = &network.appview_url {
+        config.appview_url = Some(address("appview_url", text)?);
+    }
+    if let Some(text) = &network.relay_url {
+        config.relay_url = address("relay_url", text)?;
+    }
+    config.dns = network.dns.or(config.dns);
+    config.loopback_http |= network.loopback_http;
+    Ok(config)
+}
+
+/// The key that signs this computer's manifests, from the keychain.
+///
+/// Without a keychain the engine still keeps posts: it signs as a writer of its own for as long as it runs.
+async fn writer_key(data: &DataFolder) -> Result<WriterKey, Error> {
+    let root = data.root().to_owned();
+    let fetch = move || -> Result<WriterKey, Error> {
+        let store: Box<dyn KeyStore> = keys::from_env(&root)?;
+        let name = SecretName::WRITER;
+        if let Some(secret) = store.get(&name)? {
+            if let Ok(bytes) = <[u8; 32]>::try_from(secret.expose().as_slice()) {
+                return Ok(WriterKey::from_bytes(&bytes));
+            }
+            warn!("the writer key in the keychain has another length; a new one takes its place");
+        }
+        let key = WriterKey::generate().map_err(Error::Staging)?;
+        store.set(&name, &Secret::new(key.to_bytes().to_vec()))?;
+        Ok(key)
+    };
+    match blocking(fetch).await {
+        Err(Error::Keys(error)) if problem::is_about_setup(&error) => Err(error.into()),
+        Err(Error::Keys(error)) => {
+            warn!(%error, "no keychain; signing with a key for this session");
+            WriterKey::generate().map_err(Error::Staging)
+        }
+        other => other,
+    }
+}
+
+async fn open_staging(data: &DataFolder, key: &WriterKey, now: Timestamp) -> Result<Vault, Error> {
+    let path = data.staging();
+    std::fs::create_dir_all(&path).map_err(Error::data(&path))?;
+    let store = FolderStore::open(path, key.id()).await.map_err(Error::Staging)?;
+    Vault::create(Arc::new(store), key, now).await.map_err(Error::Staging)
+}
+
+impl Inner {
+    /// A copy of the settings as they are now.
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings_lock().clone()
+    }
+
+    /// Changes the settings and saves them; on an error they are as they were.
+    pub(crate) fn change_settings<T>(&self, change: impl FnOnce(&mut Settings) -> T) -> Result<T, Error> {
+        let mut settings = self.settings_lock();
+        let mut changed = settings.clone();
+        let answer = change(&mut changed);
+        if changed != *settings {
+            changed.save(&self.data.settings())?;
+            *settings = changed;
+        }
+        Ok(answer)
+    }
+
+    fn settings_lock(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the catalogue, where it keeps nobody waiting.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Catalogue) -> Result<T, crate::catalogue::Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let catalogue = Arc::clone(&self.catalogue);
+        blocking(move || Ok(question(&catalogue)?)).await
+    }
+
+    /// A name for a download that nothing else has.
+    pub(crate) fn incoming(&self, kind: &str) -> Result<PathBuf, Error> {
+        let folder = self.data.incoming();
+        std::fs::create_dir_all(&folder).map_err(Error::data(&folder))?;
+        Ok(folder.join(format!("{}.{kind}", self.incoming.fetch_add(1, Ordering::Relaxed))))
+    }
+
+    /// What the machine is like now.
+    pub(crate) fn machine_facts(&self, now: Timestamp) -> MachineFacts {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner).read(now)
+    }
+
+    /// What the scheduler is to do for an account.
+    pub(crate) fn policy(&self, did: &Did) -> Result<Policy, Error> {
+        let settings = self.settings();
+        let account = settings.account(did).ok_or_else(|| unknown("account", did))?;
+        Ok(Policy {
+            did: did.clone(),
+            every: Duration::from_secs(u64::from(settings.schedule.every_minutes) * 60),
+            paused: account.paused,
+            has_place: !settings.places.is_empty(),
+        })
+    }
+
+    /// What the scheduler knows of an account.
+    pub(crate) async fn history(&self, did: &Did, _now: Timestamp) -> Result<History, Error> {
+        let running = self.runs.is_active(did);
+        let did = did.clone();
+        self.ask(move |catalogue| {
+            let facts = catalogue.account(&did)?.unwrap_or_default();
+            let latest = catalogue.latest(&did)?;
+            let host = facts.host.as_deref().map(|host| catalogue.host(host)).transpose()?.flatten();
+            let taken = latest.as_ref().and_then(|snapshot| Timestamp::from_millisecond(snapshot.taken).ok());
+            Ok(History {
+                running,
+                status: facts.status,
+                runs: catalogue.run_history(&did)?,
+                host,
+                last_snapshot: taken,
+                last_full: facts.last_full,
+                last_media_try: facts.last_media_try,
+                media_missing: latest.as_ref().map_or(0, |snapshot| snapshot.media_missing.len() as u64),
+                media_pending: latest.map_or(0, |snapshot| snapshot.media_pending),
+            })
+        })
+        .await
+    }
+
+    /// Changes what is remembered of an account.
+    pub(crate) async fn account_facts(
+        &self,
+        did: &Did,
+        change: impl FnOnce(&mut AccountFacts) + Send + 'static,
+    ) -> Result<(), Error> {
+        let did = did.clone();
+        self.ask(move |catalogue| {
+            let mut facts = catalogue.account(&did)?.unwrap_or_default();
+            change(&mut facts);
+            catalogue.set_account(&did, &facts)
+        })
+        .await
+    }
+
+    /// The host answered for this account.
+    pub(crate) async fn seen(&self, did: &Did, handle: &Option<Handle>, host: &str, now: Timestamp) -> Result<(), Error> {
+        let (handle, name) = (handle.as_ref().map(ToString::to_string), host.to_owned());
+        self.account_facts(did, move |facts| {
+            facts.handle = handle;
+            facts.host = Some(name);
+            facts.status = crate::api::HostingStatus::Active;
+            facts.last_seen = Some(now);
+        })
+        .await?;
+        let host = host.to_owned();
+        self.ask(move |catalogue| catalogue.host_answered(&host).map(drop)).await
+    }
+
+    /// What is kept was confirmed against the host.
+    pub(crate) async fn checked(&self, did: &Did, now: Timestamp) -> Result<(), Error> {
+        self.account_facts(did, move |facts| facts.last_checked = Some(now)).await
+    }
+
+    /// Everything was asked for, not only what is new.
+    pub(crate) async fn fetched_whole(&self, did: &Did, now: Timestamp) -> Result<(), Error> {
+        self.account_facts(did, move |facts| facts.last_full = Some(now)).await
+    }
+
+    /// Missing media were asked for.
+    pub(crate) async fn media_tried(&self, did: &Did, now: Timestamp) -> Result<(), Error> {
+        self.account_facts(did, move |facts| facts.last_media_try = Some(now)).await
+    }
+
+    /// Remembers a snapshot that staging holds.
+    pub(crate) async fn remember_snapshot(&self, did: &Did, row: SnapshotRow) -> Result<(), Error> {
+        let did = did.clone();
+        self.ask(move |catalogue| catalogue.add_snapshot(&did, &row)).await
+    }
+
+    /// Remembers which snapshots of an account a place holds, verified.
+    pub(crate) async fn confirmed(
+        &self,
+        did: &Did,
+        place: &Place,
+        snapshots: Vec<String>,
+        vault: &Vault,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let free = vault.store().probe().await.ok().and_then(|probe| probe.free);
+        let (id, did) = (place.vault.to_string(), did.clone());
+        self.ask(move |catalogue| {
+            let names: Vec<&str> = snapshots.iter().map(String::as_str).collect();
+            catalogue.relist(&id, &did, &names, now)?;
+            let mut facts = catalogue.place(&id)?.unwrap_or_default();
+            facts.last_seen = Some(now);
+            facts.last_listed = Some(now);
+            facts.free = free;
+            catalogue.set_place(&id, &facts)?;
+            catalogue.clear_except(&Subject::Place(id), &[problem::DAMAGE_FOUND])
+        })
+        .await?;
+        let _ = self.events.send(Event::Places);
+        Ok(())
+    }
+
+    /// Whether a commit is in a snapshot already.
+    pub(crate) async fn knows_commit(&self, writer: &Writer, commit: Cid) -> Result<bool, Error> {
+        let Some(snapshot) = writer.previous() else { return Ok(false) };
+        let all = self.staging.snapshots(&snapshot.manifest.account).await.map_err(Error::Staging)?;
+        Ok(all.sound.iter().any(|snapshot| snapshot.manifest.body.commit.cid == commit))
+    }
+
+    /// Holds a snapshot until someone says that a loss was meant.
+    pub(crate) fn pin(&self, did: &Did, snapshot: &str) -> Result<(), Error> {
+        self.change_settings(|settings| {
+            if let Some(account) = settings.accounts.iter_mut().find(|account| account.did == *did)
+                && !account.pinned.iter().any(|pinned| pinned == snapshot)
+            {
+                account.pinned.push(snapshot.to_owned());
+            }
+        })
+    }
+
+    /// A problem stands until it is cleared. A new one is told to the person.
+    pub(crate) async fn raise(&self, subject: &Subject, error: &Error, now: Timestamp) -> Result<(), Error> {
+        self.raise_problem(subject, problem::to_problem(error), now).await
+    }
+
+    /// A sudden loss stands until someone says that it was meant.
+    pub(crate) async fn raise_shrink(&self, did: &Did, shrink: &Problem, now: Timestamp) -> Result<(), Error> {
+        self.raise_problem(&Subject::Account(did.clone()), shrink.clone(), now).await
+    }
+
+    async fn raise_problem(&self, subject: &Subject, problem: Problem, now: Timestamp) -> Result<(), Error> {
+        let (subject, told) = (subject.clone(), problem.clone());
+        let new = self.ask(move |catalogue| catalogue.raise(&subject, &problem, now)).await?;
+        if new && told.severity > crate::api::Severity::Note {
+            let _ = self.events.send(Event::Notify { problem: told });
+        }
+        self.listen_changed();
+        Ok(())
+    }
+
+    /// Says that what is known of accounts has changed.
+    pub(crate) fn listen_changed(&self) {
+        let _ = self.events.send(Event::Accounts);
+    }
+}
+
+impl Engine {
+    /// Brings the catalogue in line with staging: at the first start after it was lost, all of it.
+    async fn take_stock(&self, lost: bool) -> Result<(), Error> {
+        let inner = &self.inner;
+        for account in inner.settings().accounts {
+            let did = account.did.clone();
+            let known = inner.ask(move |catalogue| catalogue.latest(&did)).await?;
+            if known.is_none() || lost {
+                inner.rebuild_account(&account.did).await?;
+            }
+        }
+        if lost {
+            info!("the catalogue was rebuilt from staging");
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Fills the catalogue with the snapshots of an account that staging holds.
+    pub(crate) async fn rebuild_account(&self, did: &Did) -> Result<(), Error> {
+        let folder = AccountFolder::of(did).map_err(Error::Staging)?;
+        let rows = crate::rows::of_account(&self.staging, &folder).await.map_err(Error::Staging)?;
+        let latest = rows.last().map(|row| row.snapshot.taken);
+        let did_row = did.clone();
+        self.ask(move |catalogue| catalogue.replace_snapshots(&did_row, &rows)).await?;
+        if let Some(taken) = latest.and_then(|taken| Timestamp::from_millisecond(taken).ok()) {
+            self.account_facts(did, move |facts| facts.last_checked = facts.last_checked.max(Some(taken))).await?;
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn unknown(what: &'static str, name: impl ToString) -> Error {
+    Error::Unknown { what, name: name.to_string() }
+}

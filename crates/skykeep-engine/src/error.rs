@@ -1,0 +1,164 @@
+//! Everything that can go wrong in the engine. What people read about it is in [`crate::problem`].
+
+use std::io;
+use std::path::PathBuf;
+
+use skykeep_atproto::verify::Finding;
+use skykeep_atproto::{Cid, Did, Tid};
+
+use crate::{catalogue, keys};
+
+/// An error of the engine: one of a room below, or one of its own.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A stranger did not answer as hoped.
+    #[error(transparent)]
+    Net(#[from] skykeep_net::Error),
+    /// A place failed.
+    #[error("place {name:?} failed")]
+    Place {
+        /// What its owner calls it.
+        name: String,
+        /// How.
+        source: skykeep_vault::Error,
+    },
+    /// The staging vault on this computer failed.
+    #[error("staging failed")]
+    Staging(#[source] skykeep_vault::Error),
+    /// Bytes are not what they claim to be.
+    #[error(transparent)]
+    Protocol(#[from] skykeep_atproto::Error),
+    /// The catalogue failed.
+    #[error(transparent)]
+    Catalogue(#[from] catalogue::Error),
+    /// The keychain, or the sealed file in its stead, failed.
+    #[error(transparent)]
+    Keys(#[from] keys::Error),
+    /// The settings file cannot be understood.
+    #[error("settings file {path:?}: {reason}")]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file of the data folder failed.
+    #[error("{path:?} failed")]
+    Data {
+        /// The file or folder.
+        path: PathBuf,
+        /// How.
+        source: io::Error,
+    },
+    /// Another Skykeep works with this data folder.
+    #[error("another engine uses {folder:?}")]
+    EngineRunning {
+        /// The data folder.
+        folder: PathBuf,
+    },
+    /// What was asked about is not kept here.
+    #[error("no {what} named {name:?}")]
+    Unknown {
+        /// "account", "place" or "snapshot".
+        what: &'static str,
+        /// What it was called.
+        name: String,
+    },
+    /// No place to keep backups is set up.
+    #[error("no place is set up")]
+    NoPlace,
+    /// The folder holds a place already.
+    #[error("{path:?} is a place already")]
+    PlaceKnown {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The identity names no host.
+    #[error("{did} names no host")]
+    NoHost {
+        /// Whose identity.
+        did: Did,
+    },
+    /// The audit log breaks the directory's rules.
+    #[error("the audit log of {did} does not hold: {reason}")]
+    BadIdentityLog {
+        /// Whose log.
+        did: Did,
+        /// The first rule that is broken.
+        reason: String,
+    },
+    /// The repository failed its proof; what was kept before stands.
+    #[error("the repository of {did} failed its proof: {}", .findings.first().map_or("", |f| f.code.as_str()))]
+    Unproved {
+        /// Whose repository.
+        did: Did,
+        /// What was found.
+        findings: Vec<Finding>,
+    },
+    /// The commit is dated further ahead than clocks differ.
+    #[error("the repository of {did} is dated in the future: {rev}")]
+    FutureRev {
+        /// Whose repository.
+        did: Did,
+        /// Its revision.
+        rev: Tid,
+    },
+    /// A new commit is signed by a key that the account has given up.
+    #[error("a new commit of {did} is signed by a key that is no longer the account's")]
+    StaleKey {
+        /// Whose repository.
+        did: Did,
+        /// The operation that had set the key.
+        operation: Option<Cid>,
+    },
+    /// A file to import is no backup that can be read.
+    #[error("{path:?} cannot be imported: {reason}")]
+    Import {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The destination of an export is not empty.
+    #[error("{path:?} is not an empty folder")]
+    ExportNotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A snapshot cannot be read back whole.
+    #[error("snapshot {id} is not whole: {reason}")]
+    SnapshotBroken {
+        /// The snapshot.
+        id: String,
+        /// What is missing or damaged.
+        reason: String,
+    },
+    /// The run was asked to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl Error {
+    /// A [`Error::Data`] for `path`.
+    pub(crate) fn data(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Data { path, source }
+    }
+
+    /// Whether the same attempt may succeed later without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Net(error) => error.is_transient(),
+            Self::Place { source, .. } | Self::Staging(source) => source.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// Whether it only says that someone asked to stop.
+    pub fn is_stop(&self) -> bool {
+        matches!(
+            self,
+            Self::Stopped | Self::Net(skykeep_net::Error::Cancelled) | Self::Staging(skykeep_vault::Error::Stopped)
+        ) || matches!(self, Self::Place { source: skykeep_vault::Error::Stopped, .. })
+    }
+}

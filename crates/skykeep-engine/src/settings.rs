@@ -1,0 +1,214 @@
+//! Settings: which accounts, which places, how often. A file that a person can read and mend.
+//!
+//! It is written whole and replaced at once. Everything in it is small and none of it is secret.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use skykeep_atproto::{Did, Handle};
+use skykeep_vault::layout::VaultId;
+
+use crate::{Error, data};
+
+/// The version of the file that this program writes.
+const FORMAT: u32 = 1;
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Version of the file.
+    pub format: u32,
+    /// How often accounts are backed up.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Servers to ask instead of the usual ones; the environment overrides them.
+    #[serde(default)]
+    pub network: Network,
+    /// Accounts to keep.
+    #[serde(default, rename = "account")]
+    pub accounts: Vec<Account>,
+    /// Places to keep them in.
+    #[serde(default, rename = "place")]
+    pub places: Vec<Place>,
+}
+
+/// How often accounts are backed up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Schedule {
+    /// Minutes between two runs of an account.
+    pub every_minutes: u32,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { every_minutes: 60 }
+    }
+}
+
+/// Whom to ask instead of the usual ones. Addresses are base URLs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Network {
+    /// The PLC directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plc_url: Option<String>,
+    /// Who is asked about handles that neither DNS nor the web answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle_resolver: Option<String>,
+    /// Who is asked about names and pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub appview_url: Option<String>,
+    /// The relay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay_url: Option<String>,
+    /// Address and port of the DNS resolver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns: Option<std::net::SocketAddr>,
+    /// Whether plain http to this computer is allowed: for tests and for those who run a server themselves.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub loopback_http: bool,
+}
+
+/// An account to keep.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// Its permanent number.
+    pub did: Did,
+    /// Its handle when it was added: for people who read this file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<Handle>,
+    /// When it was added.
+    pub added: Timestamp,
+    /// Whether runs are paused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+    /// Snapshots (manifest names) that stay whatever comes, until someone says that a loss was meant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pinned: Vec<String>,
+}
+
+/// A place to keep backups in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Our own name for it: the vault's id.
+    pub vault: VaultId,
+    /// What its owner calls it.
+    pub name: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// When it was added.
+    pub added: Timestamp,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            format: FORMAT,
+            schedule: Schedule::default(),
+            network: Network::default(),
+            accounts: Vec::new(),
+            places: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the file; a missing one is the default. Errors: `Settings` when it cannot be understood, `Data`.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(refused(path, "it is not text")),
+            Err(error) => return Err(Error::data(path)(error)),
+        };
+        // The version first: a newer file may hold what this program has no name for.
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let version: Version = toml::from_str(&text).map_err(|error| refused(path, error.message()))?;
+        if version.format > FORMAT {
+            return Err(refused(path, "it was written by a newer Skykeep"));
+        }
+        let settings: Self = toml::from_str(&text).map_err(|error| refused(path, error.message()))?;
+        if !(5..=7 * 24 * 60).contains(&settings.schedule.every_minutes) {
+            return Err(refused(path, "every_minutes must be between 5 and 10080"));
+        }
+        Ok(settings)
+    }
+
+    /// Replaces the file. Errors: `Data`.
+    pub fn save(&self, path: &Path) -> Result<(), Error> {
+        let text = toml::to_string_pretty(self).map_err(|error| refused(path, &error.to_string()))?;
+        data::replace_file(path, text.as_bytes())
+    }
+
+    /// The account with this DID.
+    pub fn account(&self, did: &Did) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.did == *did)
+    }
+
+    /// The place with this id.
+    pub fn place(&self, id: &str) -> Option<&Place> {
+        self.places.iter().find(|place| place.vault.as_str() == id)
+    }
+}
+
+fn refused(path: &Path, reason: &str) -> Error {
+    Error::Settings { path: path.to_owned(), reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Settings {
+        Settings {
+            accounts: vec![Account {
+                did: "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap(),
+                handle: Some("alice.test".parse().unwrap()),
+                added: "2026-11-22T14:00:00Z".parse().unwrap(),
+                paused: false,
+                pinned: vec!["20261122t140000z.abcdefgh.1.x.json".to_owned()],
+            }],
+            places: vec![Place {
+                vault: VaultId::random().unwrap(),
+                name: "Family drive".to_owned(),
+                folder: "/media/drive/Skykeep".into(),
+                added: "2026-11-22T14:00:00Z".parse().unwrap(),
+            }],
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settings.toml");
+        assert_eq!(Settings::load(&path).unwrap(), Settings::default());
+        sample().save(&path).unwrap();
+        let loaded = Settings::load(&path).unwrap();
+        assert_eq!(loaded.accounts, sample().accounts);
+        assert_eq!(loaded.places[0].name, "Family drive");
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_refused_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settings.toml");
+        for bad in ["", "format = 2\nnew_thing = 1", "format = 1\ntypo = true", "format = 1\n[schedule]\nevery_minutes = 0", "\u{0}"] {
+            fs::write(&path, bad).unwrap();
+            assert!(matches!(Settings::load(&path), Err(Error::Settings { .. })), "{bad:?}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), bad);
+        }
+        fs::write(&path, [0xff, 0xfe]).unwrap();
+        assert!(matches!(Settings::load(&path), Err(Error::Settings { .. })));
+    }
+}
