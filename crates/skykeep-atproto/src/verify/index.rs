@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::record::BlobRef;
 use crate::{Cid, Codec};
@@ -264,11 +265,9 @@ impl Index {
     /// What is wrong with the record in a block.
     pub(super) fn fault(&self, block: Block) -> Option<&str> {
         let (batch, place) = parts(block);
-        self.batches[batch]
-            .faults
-            .iter()
-            .find(|(p, _)| usize::from(*p) == place)
-            .map(|(_, fault)| fault.as_str())
+        let faults = &self.batches[batch].faults;
+        let at = faults.binary_search_by_key(&place, |(p, _)| usize::from(*p)).ok()?;
+        Some(&faults[at].1)
     }
 
     /// Number of blocks that come again.
@@ -287,6 +286,27 @@ const fn parts(block: Block) -> (usize, usize) {
         (block >> PLACE_BITS) as usize,
         (block & ((1 << PLACE_BITS) - 1)) as usize,
     )
+}
+
+/// A set of blocks that several threads add to.
+#[derive(Debug)]
+pub(super) struct SharedBlockSet {
+    words: Vec<AtomicU64>,
+}
+
+impl SharedBlockSet {
+    pub(super) fn for_index(index: &Index) -> Self {
+        let words = index.batches.len() * BATCH_BLOCKS / 64;
+        Self {
+            words: (0..words).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// Adds a block; false when it was there.
+    pub(super) fn insert(&self, block: Block) -> bool {
+        let bit = 1 << (block % 64);
+        self.words[block as usize / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
 }
 
 /// A set of blocks.

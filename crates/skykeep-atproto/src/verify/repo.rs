@@ -40,7 +40,7 @@ pub struct BlobUse {
     pub mime_type: String,
     /// Its length in bytes, as the records have it; absent in the legacy form.
     pub size: Option<u64>,
-    /// Paths of all records that refer to it, in tree order.
+    /// Paths of the records that refer to it, in tree order; of several with the same bytes only the first.
     pub records: Vec<String>,
 }
 
@@ -255,7 +255,8 @@ fn blob_uses(index: &Index, with_blobs: Vec<(Block, String)>) -> Vec<BlobUse> {
             entry.records.push(path.to_owned());
         }
     };
-    for (block, path) in with_blobs {
+    let mut seen = BlockSet::for_index(index);
+    for (block, path) in with_blobs.into_iter().filter(|(block, _)| seen.insert(*block)) {
         for (_, blob) in index.blobs(block) {
             add(blob, &path);
         }

@@ -8,13 +8,15 @@
 //! 5. every node and every record is there, and every record is one canonical map.
 //!
 //! Together these leave one tree for a set of records. Subtrees a few layers below the root are walked in parallel.
+//! No node is entered twice: keys that grow leave no place for that, and a few nodes that all name each other's
+//! subtrees would otherwise be a walk without end. For the same reason keys beyond the longest path are not hashed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::index::{Block, Index};
+use super::index::{Block, Index, SharedBlockSet};
 use super::report::{FindingCode, Findings};
 use crate::mst::{self, Entry, MAX_LAYER};
 use crate::{Cid, path, record};
@@ -34,14 +36,15 @@ pub(super) struct Walked {
     pub(super) records: u64,
     /// Records by collection.
     pub(super) collections: BTreeMap<String, u64>,
-    /// Records with blobs, by path, in tree order.
+    /// Records with blobs, by path, in tree order. Of records with the same bytes not all need be there, but the first.
     pub(super) with_blobs: Vec<(Block, String)>,
     pub(super) findings: Findings,
 }
 
 /// Walks the tree below `root` with up to `threads` threads.
 pub(super) fn walk(index: &Index, root: Cid, threads: usize) -> Walked {
-    let mut top = Walker::new(index);
+    let entered = SharedBlockSet::for_index(index);
+    let mut top = Walker::new(index, &entered);
     let Some(block) = index.find(&root, 0) else {
         top.part
             .findings
@@ -60,7 +63,7 @@ pub(super) fn walk(index: &Index, root: Cid, threads: usize) -> Walked {
         loop {
             let n = next.fetch_add(1, Ordering::Relaxed);
             let Some((block, layer)) = shared.get(n) else { return };
-            let mut walker = Walker::new(index);
+            let mut walker = Walker::new(index, &entered);
             walker.node(*block, Some(*layer));
             let part = walker.finish();
             *results[n].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(part);
@@ -135,6 +138,7 @@ struct Scratch<'a> {
 
 struct Walker<'a> {
     index: &'a Index,
+    entered: &'a SharedBlockSet,
     part: Part,
     closed: Vec<Part>,
     /// Subtrees for others to walk, when this is the top of a shared walk.
@@ -146,12 +150,15 @@ struct Walker<'a> {
     collection: Vec<u8>,
     count: u64,
     spare: Vec<Scratch<'a>>,
+    /// Blocks of records with blobs that are listed already.
+    listed: HashSet<Block>,
 }
 
 impl<'a> Walker<'a> {
-    fn new(index: &'a Index) -> Self {
+    fn new(index: &'a Index, entered: &'a SharedBlockSet) -> Self {
         Self {
             index,
+            entered,
             part: Part::default(),
             closed: Vec::new(),
             share: None,
@@ -160,6 +167,7 @@ impl<'a> Walker<'a> {
             collection: Vec::new(),
             count: 0,
             spare: Vec::new(),
+            listed: HashSet::new(),
         }
     }
 
@@ -228,7 +236,7 @@ impl<'a> Walker<'a> {
             }
             key.truncate(entry.prefix);
             key.extend_from_slice(entry.suffix);
-            if mst::layer(key) != layer {
+            if key.len() <= path::MAX_PATH && mst::layer(key) != layer {
                 self.part.findings.add(FindingCode::KeyLayer, || text(key));
             }
             self.record(key, entry.value);
@@ -248,6 +256,12 @@ impl<'a> Walker<'a> {
             self.part.findings.add(FindingCode::MissingNode, || cid.to_string());
             return;
         };
+        if !self.entered.insert(block) {
+            self.part
+                .findings
+                .add(FindingCode::KeyOrder, || format!("node {cid} comes twice"));
+            return;
+        }
         let shared = self.root_layer.saturating_sub(layer) >= SHARED_BELOW;
         match &mut self.share {
             Some(share) if shared => {
@@ -260,25 +274,7 @@ impl<'a> Walker<'a> {
 
     fn record(&mut self, key: &[u8], value: Cid) {
         self.part.records += 1;
-        match &self.part.first {
-            None => self.part.first = Some(key.to_vec()),
-            Some(_) if self.part.last.as_slice() >= key => {
-                self.part.findings.add(FindingCode::KeyOrder, || text(key));
-            }
-            Some(_) => {}
-        }
-        self.part.last.clear();
-        self.part.last.extend_from_slice(key);
-        match path::collection_len(key, &self.collection) {
-            Some(len) if self.collection == key[..len] => self.count += 1,
-            Some(len) => {
-                self.tally();
-                self.collection.clear();
-                self.collection.extend_from_slice(&key[..len]);
-                self.count = 1;
-            }
-            None => self.part.findings.add(FindingCode::BadPath, || text(key)),
-        }
+        self.path(key);
         let Some(block) = self.index.find(&value, self.guess) else {
             self.part
                 .findings
@@ -306,8 +302,35 @@ impl<'a> Walker<'a> {
                 any
             }
         };
-        if has_blobs {
+        if has_blobs && self.listed.insert(block) {
             self.part.with_blobs.push((block, text(key)));
+        }
+    }
+
+    /// Judges a key by itself and by the one before it.
+    fn path(&mut self, key: &[u8]) {
+        if key.len() > path::MAX_PATH {
+            self.part.findings.add(FindingCode::BadPath, || text(key));
+            return;
+        }
+        match &self.part.first {
+            None => self.part.first = Some(key.to_vec()),
+            Some(_) if self.part.last.as_slice() >= key => {
+                self.part.findings.add(FindingCode::KeyOrder, || text(key));
+            }
+            Some(_) => {}
+        }
+        self.part.last.clear();
+        self.part.last.extend_from_slice(key);
+        match path::collection_len(key, &self.collection) {
+            Some(len) if self.collection == key[..len] => self.count += 1,
+            Some(len) => {
+                self.tally();
+                self.collection.clear();
+                self.collection.extend_from_slice(&key[..len]);
+                self.count = 1;
+            }
+            None => self.part.findings.add(FindingCode::BadPath, || text(key)),
         }
     }
 }
