@@ -1,0 +1,38 @@
+import { createContext } from 'svelte';
+import { backend } from '$lib/backend';
+import { Accounts } from './accounts.svelte';
+import { Clock } from './clock.svelte';
+import { Places } from './places.svelte';
+import { Route } from './route.svelte';
+import { Snapshots } from './snapshots.svelte';
+
+/** Everything the pages show, topic by topic. */
+export class App {
+  readonly clock = new Clock();
+  readonly route = new Route();
+  readonly accounts = new Accounts();
+  readonly places = new Places();
+  readonly snapshots = new Snapshots();
+
+  /** Listens first and asks then, so that nothing is missed in between. Returns what stops it. */
+  async start(): Promise<() => void> {
+    const stops = [this.clock.start(), this.route.start()];
+    stops.push(
+      await backend.listen((event) => {
+        void this.accounts.hear(event);
+        void this.places.hear(event);
+        void this.snapshots.hear(event);
+      }),
+    );
+    await this.load();
+    return () => stops.forEach((stop) => stop());
+  }
+
+  /** Asks for everything that is always on screen. */
+  async load(): Promise<void> {
+    await Promise.all([this.accounts.load(), this.places.topic.load()]);
+  }
+}
+
+/** The app, for every component below the one that set it. */
+export const [getApp, setApp] = createContext<App>();

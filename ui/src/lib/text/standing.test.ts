@@ -1,0 +1,92 @@
+// What is said of an account must be true: these are the sentences, word for word.
+
+import { expect, test } from 'vitest';
+import type { Account } from '$lib/bindings';
+import { account, kept, MINUTE, nothing, NOW, problem, progress } from '../../test/made-up';
+import { standing, standingOfAll, toneOf } from './standing';
+
+function check(given: Partial<Account>, tone: string, headline: string, ...details: string[]) {
+  const said = standing(account({ next_due: null, ...given }), NOW);
+  expect(said).toEqual({ tone, headline, details });
+}
+
+const HERE = 'Last checked 12 minutes ago, on this computer only.';
+
+test('kept, on this computer only', () => check({}, 'safe', 'Your posts are kept.', HERE));
+
+test('kept in two places', () =>
+  check(
+    { kept: kept({ places: 2, this_computer_only: false }) },
+    'safe',
+    'Your posts are kept.',
+    'Last checked 12 minutes ago, in 2 places.',
+  ));
+
+test('captured, but not yet in any place', () =>
+  check(
+    { kept: kept({ places: 0 }) },
+    'safe',
+    'Your posts are kept.',
+    'Last checked 12 minutes ago. The copy waits on this computer until its place is back.',
+  ));
+
+test('posts are there, media are coming', () =>
+  check(
+    { kept: kept({ state: 'posts_only', media_pending: 216 }), run: progress() },
+    'accent',
+    'Your posts are kept.',
+    HERE,
+    '216 pictures or videos are still to come.',
+  ));
+
+test('older than it should be is never green', () =>
+  check({ kept: kept({ state: 'stale' }) }, 'needs', 'Your posts are kept, but not the newest ones.', HERE));
+
+test('nothing yet is never green, and promises nothing', () =>
+  check({ kept: nothing }, 'plain', 'Nothing is kept yet.'));
+
+test('the first backup', () =>
+  check(
+    { kept: nothing, run: progress() },
+    'accent',
+    'Your first backup is under way.',
+    'You can close this window meanwhile. Skykeep goes on by itself.',
+  ));
+
+test('what comes next', () => {
+  check({ next_due: NOW - 1 }, 'safe', 'Your posts are kept.', HERE, 'Next check in a moment.');
+  check({ waiting: { reason: 'network' } }, 'safe', 'Your posts are kept.', HERE,
+    'This computer is offline. Skykeep goes on when the network is back.'); // prettier-ignore
+  const said = standing(
+    account({ waiting: { reason: 'host', since: NOW - 60 * MINUTE, until: NOW + 30 * MINUTE } }),
+    NOW,
+  );
+  expect(said.details.at(-1)).toMatch(/^Your host has not answered since \S+.* Skykeep asks again at \S+/);
+});
+
+test('in a list, the most urgent thing decides', () => {
+  expect(toneOf(account())).toBe('safe');
+  expect(toneOf(account({ run: progress() }))).toBe('accent');
+  expect(toneOf(account({ problems: [problem('note')] }))).toBe('safe');
+  expect(toneOf(account({ problems: [problem('needs_you')], run: progress() }))).toBe('needs');
+  expect(toneOf(account({ problems: [problem('needs_you'), problem('danger')] }))).toBe('danger');
+});
+
+test('all accounts in one sentence', () => {
+  const all = (...accounts: Account[]) => standingOfAll(accounts, NOW);
+  expect(all(account(), account())).toEqual({
+    tone: 'safe',
+    headline: 'All 2 accounts are kept.',
+    details: ['Oldest check: 12 minutes ago.'],
+  });
+  expect(all(account(), account({ kept: nothing }))).toEqual({
+    tone: 'plain',
+    headline: '1 of 2 accounts are kept.',
+    details: [],
+  });
+  expect(all(account(), account({ problems: [problem('danger')] }))).toEqual({
+    tone: 'danger',
+    headline: '1 account needs you.',
+    details: ['All 2 accounts are kept.', 'Oldest check: 12 minutes ago.'],
+  });
+});

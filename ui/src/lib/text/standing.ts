@@ -1,0 +1,111 @@
+// How an account stands, in one true line. It says what the engine knows, and nothing more.
+
+import type { Account, Kept, Problem, Waiting } from '$lib/bindings';
+import { t } from '.';
+import { ago, at, moment } from './format';
+
+/** How things stand at a glance: a colour, an icon and a word, never a colour alone. */
+export type Tone = 'safe' | 'accent' | 'needs' | 'danger' | 'plain';
+
+/** What stands in an account's first lines. */
+export interface Standing {
+  tone: Tone;
+  /** The answer. */
+  headline: string;
+  /** When, where, what is still to come, what happens next; a sentence each. */
+  details: string[];
+}
+
+/** How one account stands at a time. */
+export function standing(account: Account, now: number): Standing {
+  return { tone: toneOfKeeping(account), headline: headline(account), details: details(account, now) };
+}
+
+/** How much of "your posts are kept" is true, whatever else there is to say: the tone of the first line. */
+function toneOfKeeping({ kept, run }: Account): Tone {
+  switch (kept.state) {
+    case 'nothing':
+      return run ? 'accent' : 'plain';
+    case 'posts_only':
+      return 'accent';
+    case 'complete':
+      return 'safe';
+    case 'stale':
+      return 'needs';
+  }
+}
+
+/** The most urgent thing there is to say of an account: its tone in lists. */
+export function toneOf(account: Account): Tone {
+  const worst = worstOf(account.problems);
+  if (worst === 'danger') return 'danger';
+  if (worst === 'needs_you') return 'needs';
+  return toneOfKeeping(account) === 'safe' && account.run ? 'accent' : toneOfKeeping(account);
+}
+
+function worstOf(problems: Problem[]): Problem['severity'] | undefined {
+  const order: Problem['severity'][] = ['danger', 'needs_you', 'note'];
+  return order.find((severity) => problems.some((problem) => problem.severity === severity));
+}
+
+function headline({ kept, run }: Account): string {
+  switch (kept.state) {
+    case 'nothing':
+      return t(run ? 'status.first_run' : 'status.nothing');
+    case 'stale':
+      return t('status.stale');
+    case 'posts_only':
+    case 'complete':
+      return t('status.kept');
+  }
+}
+
+function details(account: Account, now: number): string[] {
+  const { kept, run, waiting, next_due: due } = account;
+  const said = lastChecked(kept, now);
+  if (kept.media_pending > 0) said.push(t('status.media_pending', { count: kept.media_pending }));
+  if (run) {
+    if (kept.state === 'nothing') said.push(t('status.close'));
+  } else if (waiting) said.push(waits(waiting, now));
+  else if (due !== null) said.push(due <= now ? t('status.next_soon') : t('status.next', { when: at(due, now) }));
+  return said;
+}
+
+/** "Last checked 12 minutes ago, on this computer only." */
+export function lastChecked(kept: Kept, now: number): string[] {
+  if (kept.last_checked === null) return [];
+  const when = ago(kept.last_checked, now);
+  if (kept.places === 0) return [t('status.nowhere', { when })];
+  if (kept.this_computer_only) return [t('status.here', { when })];
+  return [t('status.places', { when, count: kept.places })];
+}
+
+function waits(waiting: Waiting, now: number): string {
+  switch (waiting.reason) {
+    case 'host':
+      return t('status.wait_host', { since: moment(waiting.since, now), until: at(waiting.until, now) });
+    case 'network':
+      return t('status.wait_network');
+    case 'place':
+      return t('status.wait_place');
+    case 'paused':
+      return t('status.wait_paused');
+  }
+}
+
+/** One sentence for all accounts, for the home page. */
+export function standingOfAll(accounts: Account[], now: number): Standing {
+  const tones = accounts.map(toneOf);
+  const count = accounts.length;
+  const kept = accounts.filter(({ kept }) => kept.state === 'complete' || kept.state === 'posts_only').length;
+  const needing = tones.filter((tone) => tone === 'needs' || tone === 'danger').length;
+  const checked = accounts.map((account) => account.kept.last_checked).filter((time) => time !== null);
+  const keptWords = kept === count ? t('home.all_kept', { count }) : t('home.some_kept', { kept, count });
+  const oldest = checked.length === count ? [t('home.last_checked', { when: ago(Math.min(...checked), now) })] : [];
+  const order: Tone[] = ['danger', 'needs', 'accent', 'plain', 'safe'];
+  return {
+    tone: order.find((tone) => tones.includes(tone)) ?? 'plain',
+    headline: needing > 0 ? t('home.needs_you', { count: needing }) : keptWords,
+    details: needing > 0 ? [keptWords, ...oldest] : oldest,
+  };
+}
