@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 
 use futures_util::stream::{self, StreamExt as _};
 
+use crate::Error;
 use crate::content::Content;
 use crate::deliver::Progress;
 use crate::folder::run;
@@ -17,7 +18,6 @@ use crate::manifest::ListRef;
 use crate::read::{Finding, MAX_CHAIN, Snapshot};
 use crate::store::Depth;
 use crate::vault::{GUIDES, Vault};
-use crate::Error;
 
 /// Files read at once.
 const AT_ONCE: usize = 4;
@@ -42,10 +42,12 @@ pub struct CheckReport {
 impl CheckReport {
     /// Whether nothing is wrong: every file sound, every snapshot whole, none missing.
     pub fn is_sound(&self) -> bool {
+        let harmless = |finding: &Finding| matches!(finding, Finding::Foreign { .. });
         let account = |account: &AccountHealth| {
-            account.findings.is_empty() && account.snapshots.iter().all(SnapshotHealth::is_whole)
+            account.findings.iter().all(harmless) && account.snapshots.iter().all(SnapshotHealth::is_whole)
         };
-        self.damages.is_empty() && self.hidden.is_empty() && self.accounts.iter().all(account)
+        let damaged = self.damages.iter().any(|damage| damage.fault != Fault::Abandoned);
+        !damaged && self.hidden.is_empty() && self.accounts.iter().all(account)
     }
 }
 
@@ -73,6 +75,8 @@ pub enum Fault {
     Unreadable,
     /// Its bytes are those of its name and break the format's rules, or need a newer version.
     Refused,
+    /// A manifest that cannot be read and that its writer went on without: it was never completed. Nothing needs it.
+    Abandoned,
 }
 
 /// How an account's snapshots are.
@@ -221,7 +225,9 @@ impl Inspection<'_> {
                 }
             };
             for guide in guides {
-                let Ok(guide_file) = guide.name.parse::<VaultFile>() else { continue };
+                let Ok(guide_file) = guide.name.parse::<VaultFile>() else {
+                    continue;
+                };
                 match self.states.get(&guide_file) {
                     Some(State::Read(size, sum)) if (*size, *sum) == (guide.size, guide.sum) => {}
                     Some(State::Read(..)) => note(&mut self.damages, &guide_file, Fault::Damaged),
@@ -234,21 +240,32 @@ impl Inspection<'_> {
     }
 
     async fn account(&mut self, account: AccountFolder) -> Result<AccountHealth, Error> {
-        let snapshots = self.vault.snapshots(&account).await?;
-        for finding in &snapshots.findings {
-            if let Finding::Unreadable { name, error } = finding {
-                let fault = match error {
-                    Error::Damaged { .. } => Fault::Damaged,
-                    Error::Io { .. } | Error::NotAFile { .. } => Fault::Unreadable,
-                    _ => Fault::Refused,
-                };
-                let file = VaultFile::Account {
-                    account: account.clone(),
-                    file: AccountFile::Snapshot(*name),
-                };
-                note(&mut self.damages, &file, fault);
-                self.hurts(&file, *name);
+        let mut snapshots = self.vault.snapshots(&account).await?;
+        let mut unreadable = self.set_aside(&account);
+        for finding in std::mem::take(&mut snapshots.findings) {
+            match finding {
+                Finding::Unreadable { name, ref error } => {
+                    unreadable.push((name, fault_of(error)));
+                    if !is_abandoned(&name, &snapshots.sound) {
+                        snapshots.findings.push(finding);
+                    }
+                }
+                finding => snapshots.findings.push(finding),
             }
+        }
+        for (name, fault) in unreadable {
+            let abandoned = fault != Fault::Refused && is_abandoned(&name, &snapshots.sound);
+            let file = VaultFile::Account {
+                account: account.clone(),
+                file: AccountFile::Snapshot(name),
+            };
+            self.damages.remove(&file);
+            note(
+                &mut self.damages,
+                &file,
+                if abandoned { Fault::Abandoned } else { fault },
+            );
+            self.hurts(&file, name);
         }
         let mut lists = HashMap::new();
         let mut health = Vec::new();
@@ -260,6 +277,26 @@ impl Inspection<'_> {
             snapshots: health,
             findings: snapshots.findings,
         })
+    }
+
+    /// Manifests that were set aside and never written anew: healing was cut off in between.
+    fn set_aside(&self, account: &AccountFolder) -> Vec<(SnapshotName, Fault)> {
+        let aside = self.states.keys().filter_map(|file| match file {
+            VaultFile::Account {
+                account: of,
+                file: AccountFile::Damaged { folder, name, .. },
+            } if of == account && folder == "snapshots" => name.parse().ok(),
+            _ => None,
+        });
+        let absent = |name: &SnapshotName| {
+            let file = AccountFile::Snapshot(*name);
+            !self.states.contains_key(&VaultFile::Account {
+                account: account.clone(),
+                file,
+            })
+        };
+        let names: BTreeSet<SnapshotName> = aside.filter(absent).collect();
+        names.into_iter().map(|name| (name, Fault::Missing)).collect()
     }
 
     async fn snapshot(
@@ -314,13 +351,7 @@ impl Inspection<'_> {
             Err(Error::Missing) => return Err(Error::Missing),
             Err(error) => {
                 let file = in_account(&list.name);
-                let fault = match error {
-                    Error::Absent { .. } => Fault::Missing,
-                    Error::Damaged { .. } => Fault::Damaged,
-                    Error::Io { .. } | Error::NotAFile { .. } => Fault::Unreadable,
-                    _ => Fault::Refused,
-                };
-                note(&mut self.damages, &file, fault);
+                note(&mut self.damages, &file, fault_of(&error));
                 health.posts_hurt = true;
                 health.hurt.push(file);
                 return Ok(health);
@@ -372,6 +403,34 @@ fn note(damages: &mut BTreeMap<VaultFile, Damage>, file: &VaultFile, fault: Faul
         object: None,
         snapshots: Vec::new(),
     });
+}
+
+/// What an error about one file says of it.
+fn fault_of(error: &Error) -> Fault {
+    match error {
+        Error::Absent { .. } => Fault::Missing,
+        Error::Damaged { .. } => Fault::Damaged,
+        Error::Io { .. } | Error::NotAFile { .. } => Fault::Unreadable,
+        _ => Fault::Refused,
+    }
+}
+
+/// Whether its writer made a later manifest that follows an earlier one: it could not read this one even then.
+fn is_abandoned(name: &SnapshotName, sound: &[Snapshot]) -> bool {
+    let of_writer = |snapshot: &&Snapshot| snapshot.name.writer == name.writer;
+    let earlier: BTreeSet<Checksum> = sound
+        .iter()
+        .filter(of_writer)
+        .filter(|snapshot| snapshot.name.sequence < name.sequence)
+        .map(|snapshot| snapshot.sum)
+        .collect();
+    sound.iter().filter(of_writer).any(|snapshot| {
+        let follows = snapshot
+            .manifest
+            .previous
+            .is_none_or(|previous| earlier.contains(&previous));
+        snapshot.name.sequence > name.sequence && follows
+    })
 }
 
 /// How a file is, or `None` when it is not there. Errors: those of the place as a whole.
@@ -462,7 +521,9 @@ async fn heal_one(vault: &Vault, damage: &Damage, sources: &[&Vault]) -> Result<
             Some(object) => object.sum == *sum,
             None => damage.file.admits(sum),
         };
-        let Some((size, sum)) = sound.filter(|(_, sum)| expected(sum)) else { continue };
+        let Some((size, sum)) = sound.filter(|(_, sum)| expected(sum)) else {
+            continue;
+        };
         let content = || async {
             let content: Option<Content> = source.store().get(&path).await?;
             let content = content.ok_or_else(|| Error::Absent { name: path.to_string() })?;

@@ -71,10 +71,17 @@ impl Content {
 
     /// All of it in memory. Blocks. Errors: `TooLarge` past `limit` bytes, and as [`Content::write_to`].
     pub fn into_bytes(self, name: &str, limit: u64) -> Result<Vec<u8>, Error> {
-        let mut collected = Collected { bytes: Vec::new(), limit, over: false };
+        let mut collected = Collected {
+            bytes: Vec::new(),
+            limit,
+            over: false,
+        };
         let result = self.write_to(&mut collected);
         if collected.over {
-            return Err(Error::TooLarge { name: name.to_owned(), limit });
+            return Err(Error::TooLarge {
+                name: name.to_owned(),
+                limit,
+            });
         }
         result.map(|()| collected.bytes)
     }
@@ -82,7 +89,10 @@ impl Content {
     /// The same, failing with `Damaged` at its end when it was not `size` bytes with this SHA-256.
     pub(crate) fn expecting(self, name: String, size: u64, sum: Checksum) -> Self {
         Self::produce(move |out| {
-            let mut expected = Expected { out, hashed: Hashed::new() };
+            let mut expected = Expected {
+                out,
+                hashed: Hashed::new(),
+            };
             self.write_to(&mut expected)?;
             if expected.hashed.finish() == (size, sum) {
                 Ok(())
@@ -133,7 +143,10 @@ pub(crate) fn copy(from: &mut impl Read, to: &mut dyn Write) -> Result<(), Error
 
 /// An error of one of the two sides; a store tells its own apart before anyone sees this.
 pub(crate) fn passing(source: io::Error) -> Error {
-    Error::Io { path: "source".to_owned(), source }
+    Error::Io {
+        path: "source".to_owned(),
+        source,
+    }
 }
 
 /// Memory with an end.
@@ -166,7 +179,10 @@ struct Hashed {
 
 impl Hashed {
     fn new() -> Self {
-        Self { size: 0, hasher: Sha256::new() }
+        Self {
+            size: 0,
+            hasher: Sha256::new(),
+        }
     }
 
     fn finish(self) -> (u64, Checksum) {

@@ -155,9 +155,15 @@ impl Delivery<'_> {
             };
             match read.await {
                 Ok((snapshot, contents)) => {
-                    self.trusted.lists.extend(snapshot.manifest.lists.into_iter().map(|list| list.name));
-                    self.trusted.lists.extend(contents.lists.iter().map(|list| list.name.clone()));
-                    self.trusted.objects.extend(contents.objects().map(|object| object.name.clone()));
+                    self.trusted
+                        .lists
+                        .extend(snapshot.manifest.lists.into_iter().map(|list| list.name));
+                    self.trusted
+                        .lists
+                        .extend(contents.lists.iter().map(|list| list.name.clone()));
+                    self.trusted
+                        .objects
+                        .extend(contents.objects().map(|object| object.name.clone()));
                 }
                 Err(Error::Missing) => return Err(Error::Missing),
                 Err(error) => tracing::debug!(%name, %error, "not trusted without a look"),
@@ -173,35 +179,41 @@ impl Delivery<'_> {
     ) -> Result<(), Stop> {
         let manifest = &snapshot.manifest;
         let known = |name: &AccountFile| self.trusted.lists.contains(name);
-        let chain = self.from_any(manifest.objects(), known).await?;
+        let chain = self.chain(manifest.objects(), known).await?;
         let mut lists: Vec<ListRef> = chain.iter().rev().map(|(list, _)| list.clone()).collect();
         lists.extend(manifest.missing().filter(|list| !known(&list.name)).cloned());
         let objects = chain.into_iter().rev().flat_map(|(_, list)| match list.rows {
             Rows::Objects(objects) => objects,
             Rows::Missing(_) => Vec::new(),
         });
-        let objects: Vec<Object> = objects.filter(|object| !self.trusted.objects.contains(&object.name)).collect();
+        let objects: Vec<Object> = objects
+            .filter(|object| !self.trusted.objects.contains(&object.name))
+            .collect();
         let wanted = |name: &AccountFile, size, sum| Wanted {
             path: self.account.file(name),
             size,
             sum,
         };
-        let files = objects.iter().map(|object| wanted(&object.name, object.size, object.sum)).collect();
+        let files = objects
+            .iter()
+            .map(|object| wanted(&object.name, object.size, object.sum))
+            .collect();
         self.copy_all(files, watch).await?;
-        let files = lists.iter().map(|list| wanted(&list.name, list.size, list.sum)).collect();
+        let files = lists
+            .iter()
+            .map(|list| wanted(&list.name, list.size, list.sum))
+            .collect();
         self.copy_all(files, watch).await?;
         self.manifest(snapshot).await?;
-        self.trusted.objects.extend(objects.into_iter().map(|object| object.name));
+        self.trusted
+            .objects
+            .extend(objects.into_iter().map(|object| object.name));
         self.trusted.lists.extend(lists.into_iter().map(|list| list.name));
         Ok(())
     }
 
     /// The lists that lead to a snapshot, from the first source that has them all.
-    async fn from_any(
-        &self,
-        head: &ListRef,
-        known: impl Fn(&AccountFile) -> bool,
-    ) -> Result<Vec<(ListRef, List)>, Stop> {
+    async fn chain(&self, head: &ListRef, known: impl Fn(&AccountFile) -> bool) -> Result<Vec<(ListRef, List)>, Stop> {
         let mut first = None;
         for source in self.sources {
             match source.chain(self.account, head, &known).await {
@@ -272,7 +284,9 @@ async fn copy(sources: &[&Vault], to: &Vault, file: &Wanted) -> Result<bool, Sto
     for source in sources {
         let content = || async {
             let content = source.store().get(&file.path).await?;
-            let content = content.ok_or_else(|| Error::Absent { name: file.path.to_string() })?;
+            let content = content.ok_or_else(|| Error::Absent {
+                name: file.path.to_string(),
+            })?;
             Ok(content.expecting(file.path.to_string(), file.size, file.sum))
         };
         // Looked at before it is put, so that an error of `put` is the destination's.

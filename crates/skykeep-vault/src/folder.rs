@@ -187,7 +187,8 @@ impl Root {
         {
             return Err(Error::Full { needed: announced });
         }
-        let mut part = Part::create(&folder_path, &self.writer).map_err(|error| full(self.explain(&folder, 0, error)))?;
+        let mut part =
+            Part::create(&folder_path, &self.writer).map_err(|error| full(self.explain(&folder, 0, error)))?;
         let result = {
             let mut buffered = BufWriter::with_capacity(CHUNK, &mut part);
             content
@@ -232,7 +233,9 @@ impl Root {
 
     /// A file of that name is there already: the same one, or not.
     fn found(&self, stored: Stored, place: &Path) -> Result<Stored, Error> {
-        let taken = || Error::NameTaken { path: stored.path.to_string() };
+        let taken = || Error::NameTaken {
+            path: stored.path.to_string(),
+        };
         let file = self.open(&stored.path)?.ok_or_else(taken)?;
         let again = file.try_clone().map_err(|error| self.explain(&stored.path, 0, error))?;
         // A file that cannot be read is not the same either.
@@ -244,7 +247,10 @@ impl Root {
         self.sync_file(&file)
             .and_then(|()| place.parent().map_or(Ok(()), |folder| self.sync_folder(folder)))
             .map_err(|error| self.explain(&stored.path, stored.size, error))?;
-        Ok(Stored { existed: true, ..stored })
+        Ok(Stored {
+            existed: true,
+            ..stored
+        })
     }
 
     /// Opens a plain file; `None` when there is nothing of that name.
@@ -274,7 +280,11 @@ impl Root {
             place.push(component);
             match fs::symlink_metadata(&place) {
                 Ok(metadata) if metadata.is_dir() => {}
-                Ok(_) => return Err(Error::NotAFile { path: folder.to_string() }),
+                Ok(_) => {
+                    return Err(Error::NotAFile {
+                        path: folder.to_string(),
+                    });
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(self.explain(folder, 0, error)),
             }
@@ -321,7 +331,10 @@ impl Root {
         };
         for entry in entries {
             if listing.files.len() + listing.foreign.len() > MAX_ENTRIES {
-                return Err(Error::TooLarge { name: folder.to_string(), limit: MAX_ENTRIES as u64 });
+                return Err(Error::TooLarge {
+                    name: folder.to_string(),
+                    limit: MAX_ENTRIES as u64,
+                });
             }
             let Ok(entry) = entry else {
                 self.guard()?;
@@ -332,9 +345,19 @@ impl Root {
             if name.to_str().is_some_and(is_part) {
                 continue;
             }
-            let path = name.to_str().filter(|name| is_portable(name)).and_then(|name| folder.join(name).ok());
+            let path = name
+                .to_str()
+                .filter(|name| is_portable(name))
+                .and_then(|name| folder.join(name).ok());
             let (Some(path), Ok(kind)) = (path, entry.file_type()) else {
-                listing.foreign.push(place.join(&name).strip_prefix(&self.path).unwrap_or(Path::new("")).display().to_string());
+                listing.foreign.push(
+                    place
+                        .join(&name)
+                        .strip_prefix(&self.path)
+                        .unwrap_or(Path::new(""))
+                        .display()
+                        .to_string(),
+                );
                 continue;
             };
             if kind.is_dir() {
@@ -450,7 +473,9 @@ impl Root {
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         #[cfg(unix)]
         match File::open(folder).and_then(|folder| folder.sync_all()) {
-            Err(error) if cannot_sync(&error) => tracing::debug!(place = %self.path.display(), %error, "no folder sync"),
+            Err(error) if cannot_sync(&error) => {
+                tracing::debug!(place = %self.path.display(), %error, "no folder sync")
+            }
             result => return result,
         }
         #[cfg(not(unix))]
@@ -469,7 +494,10 @@ impl Root {
     /// As [`Root::explain`]: what may not be read says nothing about whether the place can be written.
     fn explain_read(&self, path: &StorePath, source: io::Error) -> Error {
         match source.kind() {
-            io::ErrorKind::PermissionDenied => Error::Io { path: path.to_string(), source },
+            io::ErrorKind::PermissionDenied => Error::Io {
+                path: path.to_string(),
+                source,
+            },
             _ => self.explain(path, 0, source),
         }
     }
@@ -557,9 +585,9 @@ impl Drop for Part {
 /// `.<writer>-<random>.part`.
 fn is_part(name: &str) -> bool {
     let parts = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part"));
-    parts.and_then(|name| name.split_once('-')).is_some_and(|(writer, random)| {
-        writer.parse::<WriterId>().is_ok() && random.parse::<Letters<16>>().is_ok()
-    })
+    parts
+        .and_then(|name| name.split_once('-'))
+        .is_some_and(|(writer, random)| writer.parse::<WriterId>().is_ok() && random.parse::<Letters<16>>().is_ok())
 }
 
 /// Renames to a name that must be free. Errors: `AlreadyExists`.
@@ -589,7 +617,13 @@ fn cannot_sync(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
         use rustix::io::Errno;
-        let ways = [Errno::INVAL, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOTTY, Errno::NOSYS];
+        let ways = [
+            Errno::INVAL,
+            Errno::NOTSUP,
+            Errno::OPNOTSUPP,
+            Errno::NOTTY,
+            Errno::NOSYS,
+        ];
         let code = error.raw_os_error();
         code.is_some_and(|code| ways.iter().any(|errno| errno.raw_os_error() == code))
     }

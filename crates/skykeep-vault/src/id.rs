@@ -98,7 +98,10 @@ impl<const N: usize> Letters<N> {
 /// The first `N` letters of the base32 form of 32 bytes (52 letters).
 fn base32<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let text = BASE32_NOPAD.encode(bytes).to_ascii_lowercase();
-    *text.as_bytes().first_chunk().expect("no name takes more than 52 letters")
+    *text
+        .as_bytes()
+        .first_chunk()
+        .expect("no name takes more than 52 letters")
 }
 
 impl<const N: usize> fmt::Display for Letters<N> {

@@ -173,7 +173,8 @@ impl FromStr for AccountFolder {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let letters = |text: &str, len| text.len() == len && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'));
+        let letters =
+            |text: &str, len| text.len() == len && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'));
         let valid = if let Some(id) = text.strip_prefix("did_plc_") {
             letters(id, 24)
         } else if let Some(id) = text.strip_prefix("sealed_") {
@@ -270,7 +271,16 @@ fn parse_time(text: &str) -> Option<Timestamp> {
     if text.len() != 16 || text.get(8..9) != Some("t") || text.get(15..) != Some("z") {
         return None;
     }
-    let time = DateTime::new(digits(0, 4)?, short(4)?, short(6)?, short(9)?, short(11)?, short(13)?, 0).ok()?;
+    let time = DateTime::new(
+        digits(0, 4)?,
+        short(4)?,
+        short(6)?,
+        short(9)?,
+        short(11)?,
+        short(13)?,
+        0,
+    )
+    .ok()?;
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
@@ -302,7 +312,11 @@ pub enum AccountFile {
     /// `keys/<identity>.<slot>.<hash>.age`.
     Key { identity: u32, slot: Slot, hash: FileHash },
     /// `recovery/<plan>/<n>.<hash>.age`.
-    Journal { plan: Letters<26>, number: u32, hash: FileHash },
+    Journal {
+        plan: Letters<26>,
+        number: u32,
+        hash: FileHash,
+    },
     /// `rejected/<hash>.car`: what failed its proof.
     Rejected { hash: FileHash },
     /// `rejected/<hash>.json`: why.
@@ -429,11 +443,20 @@ impl FromStr for AccountFile {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let invalid = || Error::invalid(text.chars().take(MAX_PATH).collect::<String>().escape_debug(), "not a name of the format");
+        let invalid = || {
+            Error::invalid(
+                text.chars().take(MAX_PATH).collect::<String>().escape_debug(),
+                "not a name of the format",
+            )
+        };
         let components: Vec<&str> = text.splitn(6, '/').collect();
         let file = parse_account_file(&components).ok_or_else(invalid)?;
         // Whatever a lenient step above let through prints differently.
-        if file.to_string() == text { Ok(file) } else { Err(invalid()) }
+        if file.to_string() == text {
+            Ok(file)
+        } else {
+            Err(invalid())
+        }
     }
 }
 
@@ -454,7 +477,9 @@ fn parse_account_file(components: &[&str]) -> Option<AccountFile> {
             AccountFile::Repo { hash, sealed }
         }
         ["blobs", _, name] => match name.strip_suffix(".age") {
-            Some(hash) => AccountFile::SealedBlob { hash: hash.parse().ok()? },
+            Some(hash) => AccountFile::SealedBlob {
+                hash: hash.parse().ok()?,
+            },
             None => AccountFile::Blob {
                 cid: name.parse().ok().filter(|cid: &Cid| cid.codec() == Codec::Raw)?,
             },
@@ -484,8 +509,12 @@ fn parse_account_file(components: &[&str]) -> Option<AccountFile> {
             }
         }
         ["rejected", name] => match name.strip_suffix(".car") {
-            Some(hash) => AccountFile::Rejected { hash: hash.parse().ok()? },
-            None => AccountFile::Reason { hash: name.strip_suffix(".json")?.parse().ok()? },
+            Some(hash) => AccountFile::Rejected {
+                hash: hash.parse().ok()?,
+            },
+            None => AccountFile::Reason {
+                hash: name.strip_suffix(".json")?.parse().ok()?,
+            },
         },
         ["damaged", folder, name, found] if is_portable(folder) && is_portable(name) => AccountFile::Damaged {
             folder: (*folder).to_owned(),

@@ -189,8 +189,8 @@ impl List {
         let mut rows = self.rows.clone();
         match &mut rows {
             // Stable: base and increments keep the order in which they apply.
-            Rows::Objects(objects) => objects.sort_by(|a, b| order(a).cmp(&order(b))),
-            Rows::Missing(missing) => missing.sort_by(|a, b| a.cid.cmp(&b.cid)),
+            Rows::Objects(objects) => objects.sort_by_cached_key(order),
+            Rows::Missing(missing) => missing.sort_by_key(|blob| blob.cid),
         }
         let header = Header {
             version: Version::ours("list"),
@@ -201,16 +201,24 @@ impl List {
         let mut bytes = Vec::new();
         line(&mut bytes, &header)?;
         match &rows {
-            Rows::Objects(objects) => objects.iter().try_for_each(|object| line(&mut bytes, &Row::from(object)))?,
+            Rows::Objects(objects) => objects
+                .iter()
+                .try_for_each(|object| line(&mut bytes, &Row::from(object)))?,
             Rows::Missing(missing) => missing.iter().try_for_each(|blob| line(&mut bytes, blob))?,
         }
         if bytes.len() as u64 > MAX_LIST || rows.len() as u64 > MAX_OBJECTS {
-            return Err(Error::TooLarge { name: "list".to_owned(), limit: MAX_LIST });
+            return Err(Error::TooLarge {
+                name: "list".to_owned(),
+                limit: MAX_LIST,
+            });
         }
         let sum = Checksum::of(&bytes);
         let list = ListRef {
             role: rows.role(),
-            name: AccountFile::List { hash: sum.name(), sealed: false },
+            name: AccountFile::List {
+                hash: sum.name(),
+                sealed: false,
+            },
             size: bytes.len() as u64,
             sum,
         };
@@ -371,7 +379,10 @@ impl Row {
             _ => false,
         };
         if !fits || !self.name.admits(&self.sum) {
-            return Err(Error::invalid(list, format!("{} does not agree with its line", self.name)));
+            return Err(Error::invalid(
+                list,
+                format!("{} does not agree with its line", self.name),
+            ));
         }
         Ok(Object {
             name: self.name,
@@ -412,14 +423,18 @@ impl Parser {
     fn first(&self, line: &[u8]) -> Result<(List, u64), Error> {
         Version::judge(&self.name, "list", line)?;
         let header: Header = serde_json::from_slice(line).map_err(|error| Error::invalid(&self.name, error))?;
-        let parent_is_sound = header.parent.as_ref().is_none_or(|parent| {
-            parent.is_sound() && parent.role == Role::Objects && header.role == Role::Objects
-        });
+        let parent_is_sound = header
+            .parent
+            .as_ref()
+            .is_none_or(|parent| parent.is_sound() && parent.role == Role::Objects && header.role == Role::Objects);
         if header.role != self.role || !parent_is_sound {
             return Err(Error::invalid(&self.name, "its first line does not fit"));
         }
         if header.count > MAX_OBJECTS {
-            return Err(Error::TooLarge { name: self.name.clone(), limit: MAX_OBJECTS });
+            return Err(Error::TooLarge {
+                name: self.name.clone(),
+                limit: MAX_OBJECTS,
+            });
         }
         let list = List {
             parent: header.parent,
@@ -457,7 +472,10 @@ impl Write for Parser {
         }
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             if self.line.len() + part.len() > MAX_LINE {
-                self.state = Err(Error::TooLarge { name: self.name.clone(), limit: MAX_LINE as u64 });
+                self.state = Err(Error::TooLarge {
+                    name: self.name.clone(),
+                    limit: MAX_LINE as u64,
+                });
                 self.line = Vec::new();
                 break;
             }

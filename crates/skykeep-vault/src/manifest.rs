@@ -209,7 +209,10 @@ impl Manifest {
         bytes.extend_from_slice(signature.as_bytes());
         bytes.extend_from_slice(AFTER);
         if bytes.len() as u64 > MAX_MANIFEST {
-            return Err(Error::TooLarge { name: "manifest".to_owned(), limit: MAX_MANIFEST });
+            return Err(Error::TooLarge {
+                name: "manifest".to_owned(),
+                limit: MAX_MANIFEST,
+            });
         }
         let name = SnapshotName {
             time: self.captured,
@@ -226,7 +229,10 @@ impl Manifest {
     /// `Invalid` for anything the format does not allow; `TooLarge`.
     pub fn from_bytes(account: &AccountFolder, name: &SnapshotName, bytes: &[u8]) -> Result<Self, Error> {
         if bytes.len() as u64 > MAX_MANIFEST {
-            return Err(Error::TooLarge { name: name.to_string(), limit: MAX_MANIFEST });
+            return Err(Error::TooLarge {
+                name: name.to_string(),
+                limit: MAX_MANIFEST,
+            });
         }
         if Checksum::of(bytes).name() != name.hash {
             return Err(Error::damaged(name, "the bytes are not those of its name"));

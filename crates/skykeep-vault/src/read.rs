@@ -13,6 +13,7 @@ use skykeep_atproto::car::Written;
 use skykeep_atproto::verify::RepoCheck;
 use skykeep_atproto::{Cid, KeyHistory, KeyPeriod, Tid};
 
+use crate::Error;
 use crate::content::Content;
 use crate::folder::run;
 use crate::key::WriterPublic;
@@ -21,7 +22,6 @@ use crate::list::{Kind, List, MAX_OBJECTS, MissingBlob, Object, Rows};
 use crate::manifest::{ListRef, MAX_MANIFEST, Manifest, Verdict};
 use crate::store::{Depth, Target};
 use crate::vault::Vault;
-use crate::Error;
 
 /// Most lists that lead to one snapshot.
 pub const MAX_CHAIN: usize = 4_096;
@@ -63,16 +63,16 @@ pub enum Finding {
         /// Its path.
         path: String,
     },
-    /// Manifests of a writer are missing between two of its numbers.
+    /// A manifest names one before it that is not here.
     Gap {
         /// The writer.
         writer: WriterId,
-        /// The number before, 0 when the first ones are missing.
+        /// The number before that is here, 0 for none.
         after: u32,
-        /// The number that follows.
+        /// The number of the manifest that names it.
         before: u32,
     },
-    /// A manifest that does not follow the one before it: one was replaced, or two data folders use one key.
+    /// Two manifests of a writer have one number: two data folders use one key.
     Fork {
         /// The writer.
         writer: WriterId,
@@ -130,7 +130,11 @@ impl Vault {
     pub async fn accounts(&self) -> Result<Vec<AccountFolder>, Error> {
         let folder: StorePath = "accounts".parse()?;
         let listing = self.store().list(&folder, Depth::Here).await?;
-        Ok(listing.folders.iter().filter_map(|path| path.name().parse().ok()).collect())
+        Ok(listing
+            .folders
+            .iter()
+            .filter_map(|path| path.name().parse().ok())
+            .collect())
     }
 
     /// The names of an account's manifests, and what else lies among them. Nothing is read.
@@ -147,7 +151,11 @@ impl Vault {
             }
         }
         listing.folders.iter().for_each(|path| foreign(path.as_str()));
-        listing.foreign.iter().chain(&listing.unreadable).for_each(|path| foreign(path));
+        listing
+            .foreign
+            .iter()
+            .chain(&listing.unreadable)
+            .for_each(|path| foreign(path));
         Ok((names, findings))
     }
 
@@ -207,7 +215,9 @@ impl Vault {
     /// One list. Errors: `Absent`; those of [`List::read`]; those of the place.
     pub(crate) async fn list(&self, account: &AccountFolder, list: &ListRef) -> Result<List, Error> {
         let content = self.store().get(&account.file(&list.name)).await?;
-        let content = content.ok_or_else(|| Error::Absent { name: list.name.to_string() })?;
+        let content = content.ok_or_else(|| Error::Absent {
+            name: list.name.to_string(),
+        })?;
         let list = list.clone();
         run(move || List::read(&list, content)).await
     }
@@ -233,7 +243,10 @@ impl Vault {
         let named: BTreeSet<&AccountFile> = contents.objects().map(|object| &object.name).collect();
         let parts = manifest.body.identity.iter().chain(&manifest.body.private);
         match parts.into_iter().find(|part| !named.contains(&part.name)) {
-            Some(part) => Err(Error::invalid(snapshot.name, format!("{} is in none of its lists", part.name))),
+            Some(part) => Err(Error::invalid(
+                snapshot.name,
+                format!("{} is in none of its lists", part.name),
+            )),
             None => Ok(contents),
         }
     }
@@ -263,7 +276,10 @@ impl Vault {
                 Rows::Missing(_) => 0,
             };
             if objects > MAX_OBJECTS {
-                return Err(Error::TooLarge { name, limit: MAX_OBJECTS });
+                return Err(Error::TooLarge {
+                    name,
+                    limit: MAX_OBJECTS,
+                });
             }
             next = read.parent.clone().filter(|list| !known(&list.name));
             chain.push((list, read));
@@ -276,16 +292,27 @@ impl Vault {
     ///
     /// `scratch` is a folder for copies, used where the store is not on this computer; the caller empties it.
     /// Errors: `Absent`; `Damaged` for another length; those of the place.
-    pub async fn repo_files(&self, account: &AccountFolder, contents: &Contents, scratch: &Path) -> Result<Vec<File>, Error> {
+    pub async fn repo_files(
+        &self,
+        account: &AccountFolder,
+        contents: &Contents,
+        scratch: &Path,
+    ) -> Result<Vec<File>, Error> {
         let mut files = Vec::new();
         for object in contents.repo() {
             let content = self.store().get(&account.file(&object.name)).await?;
-            let content = content.ok_or_else(|| Error::Absent { name: object.name.to_string() })?;
+            let content = content.ok_or_else(|| Error::Absent {
+                name: object.name.to_string(),
+            })?;
             let (scratch, name, size) = (scratch.to_owned(), object.name.to_string(), object.size);
             let open = move || {
                 let file = on_disk(content, &scratch)?;
                 let length = file.metadata().map_err(|error| Error::from_io(&name, 0, error))?.len();
-                if length == size { Ok(file) } else { Err(Error::damaged(name, "another length than its list says")) }
+                if length == size {
+                    Ok(file)
+                } else {
+                    Err(Error::damaged(name, "another length than its list says"))
+                }
             };
             files.push(run(open).await?);
         }
@@ -308,7 +335,9 @@ impl Vault {
         let (history, commit, name) = (signing_history(&snapshot.manifest), contents.commit(), snapshot.name);
         run(move || {
             let checked = RepoCheck::of(&history).root(commit).run(&mut files)?;
-            let repo = checked.repo.ok_or_else(|| Error::damaged(name, "its repository fails the proof"))?;
+            let repo = checked
+                .repo
+                .ok_or_else(|| Error::damaged(name, "its repository fails the proof"))?;
             for file in &mut files {
                 file.rewind().map_err(|error| Error::from_io(name, 0, error))?;
             }
@@ -324,9 +353,14 @@ impl Vault {
     /// Errors: `Absent`, `Damaged`; `TooLarge` past `limit` bytes; those of the place.
     pub async fn read_object(&self, account: &AccountFolder, object: &Object, limit: u64) -> Result<Vec<u8>, Error> {
         let bytes = self.read(&account.file(&object.name), limit).await?;
-        let bytes = bytes.ok_or_else(|| Error::Absent { name: object.name.to_string() })?;
+        let bytes = bytes.ok_or_else(|| Error::Absent {
+            name: object.name.to_string(),
+        })?;
         if Checksum::of(&bytes) != object.sum {
-            return Err(Error::damaged(&object.name, "the bytes are not those that its list names"));
+            return Err(Error::damaged(
+                &object.name,
+                "the bytes are not those that its list names",
+            ));
         }
         Ok(bytes)
     }
@@ -352,7 +386,9 @@ impl Vault {
     /// A file that a snapshot consists of, as content that fails at its end when it was not what its list says.
     pub(crate) async fn object(&self, account: &AccountFolder, object: &Object) -> Result<Content, Error> {
         let content = self.store().get(&account.file(&object.name)).await?;
-        let content = content.ok_or_else(|| Error::Absent { name: object.name.to_string() })?;
+        let content = content.ok_or_else(|| Error::Absent {
+            name: object.name.to_string(),
+        })?;
         Ok(content.expecting(object.name.to_string(), object.size, object.sum))
     }
 
@@ -372,16 +408,27 @@ impl Vault {
     /// Stores `content` under a name of the format; whatever else goes by that name is set aside first.
     ///
     /// `content` is called again in that case. Errors: `Damaged` when the bytes are not `sum`'s; those of the place.
-    pub(crate) async fn put_object<F>(&self, path: &StorePath, sum: Checksum, content: impl Fn() -> F) -> Result<bool, Error>
+    pub(crate) async fn put_object<F>(
+        &self,
+        path: &StorePath,
+        sum: Checksum,
+        content: impl Fn() -> F,
+    ) -> Result<bool, Error>
     where
         F: Future<Output = Result<Content, Error>>,
     {
-        let target = || Target::Named { path: path.clone(), sum: Some(sum) };
+        let target = || Target::Named {
+            path: path.clone(),
+            sum: Some(sum),
+        };
         match self.store().put(target(), content().await?).await {
             Err(Error::NameTaken { .. }) => {
                 tracing::warn!(%path, "a damaged file is replaced");
                 self.set_aside(&path.as_str().parse()?).await?;
-                self.store().put(target(), content().await?).await.map(|stored| !stored.existed)
+                self.store()
+                    .put(target(), content().await?)
+                    .await
+                    .map(|stored| !stored.existed)
             }
             result => result.map(|stored| !stored.existed),
         }
@@ -395,7 +442,7 @@ fn signing_history(manifest: &Manifest) -> KeyHistory {
     KeyHistory {
         did: manifest.body.did.clone(),
         keys: vec![KeyPeriod {
-            key: signing.key.clone(),
+            key: signing.key,
             operation: signing.operation,
             from: None,
             until: captured,
@@ -422,7 +469,9 @@ fn on_disk(content: Content, scratch: &Path) -> Result<File, Error> {
 /// Puts lists together, `chain` from the snapshot's own list back to the oldest.
 pub(crate) fn assemble(chain: Vec<(ListRef, List)>, missing: Vec<MissingBlob>) -> Result<Contents, Error> {
     let lists: Vec<ListRef> = chain.iter().map(|(list, _)| list.clone()).collect();
-    let head = lists.first().map_or_else(|| "no list".to_owned(), |list| list.name.to_string());
+    let head = lists
+        .first()
+        .map_or_else(|| "no list".to_owned(), |list| list.name.to_string());
     let (mut repo, mut identity, mut private) = (Vec::<Object>::new(), Vec::new(), Vec::new());
     let mut blobs = BTreeMap::new();
     for (list, read) in chain.into_iter().rev() {
@@ -468,17 +517,26 @@ fn in_order(snapshots: Vec<Snapshot>) -> (Vec<Snapshot>, Vec<Finding>) {
     let mut ordered = Vec::new();
     for (writer, mut snapshots) in by_writer {
         snapshots.sort_by_key(|snapshot| (snapshot.manifest.sequence, snapshot.name.hash));
-        let mut before: Option<(u32, Checksum)> = None;
+        let mut before = 0;
+        let mut sums = BTreeSet::new();
         let mut reached: Option<Tid> = None;
         for snapshot in snapshots {
             let manifest = &snapshot.manifest;
-            let (sequence, after) = (manifest.sequence, before.map_or(0, |(sequence, _)| sequence));
-            if sequence > after + 1 {
-                findings.push(Finding::Gap { writer: writer.id(), after, before: sequence });
-            } else if sequence == after || manifest.previous != before.map(|(_, sum)| sum) {
-                findings.push(Finding::Fork { writer: writer.id(), sequence });
+            let sequence = manifest.sequence;
+            if sequence == before {
+                findings.push(Finding::Fork {
+                    writer: writer.id(),
+                    sequence,
+                });
+            } else if manifest.previous.is_some_and(|previous| !sums.contains(&previous)) {
+                findings.push(Finding::Gap {
+                    writer: writer.id(),
+                    after: before,
+                    before: sequence,
+                });
             }
-            before = Some((sequence, snapshot.sum));
+            before = sequence;
+            sums.insert(snapshot.sum);
             let rev = manifest.body.commit.rev;
             let captured = u64::try_from(manifest.captured.as_microsecond()).unwrap_or_default();
             if rev.micros() <= captured.saturating_add(REV_AHEAD) {

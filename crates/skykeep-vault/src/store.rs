@@ -14,9 +14,9 @@ use std::pin::Pin;
 
 use jiff::Timestamp;
 
+use crate::Error;
 use crate::content::Content;
 use crate::layout::{Checksum, StorePath};
-use crate::Error;
 
 /// What a store answers when it is done.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;

@@ -68,7 +68,10 @@ impl Vault {
             return Err(Error::NotEmpty);
         }
         let id = VaultId::random()?;
-        let vault = Self { store, ids: Arc::new([id]) };
+        let vault = Self {
+            store,
+            ids: Arc::new([id]),
+        };
         let mut files = Vec::new();
         for (file, text) in GUIDES {
             let sum = Checksum::of(text.as_bytes());
@@ -108,7 +111,10 @@ impl Vault {
             return Err(Error::NotAVault { empty });
         };
         if let Some(expected) = expected.filter(|expected| !ids.contains(expected)) {
-            return Err(Error::OtherVault { expected: *expected, found: first });
+            return Err(Error::OtherVault {
+                expected: *expected,
+                found: first,
+            });
         }
         let vault = Self { store, ids: ids.into() };
         for (_, file) in files {
@@ -169,7 +175,10 @@ impl Vault {
     pub(crate) async fn put_anew(&self, file: &VaultFile, sum: Checksum, bytes: Vec<u8>) -> Result<(), Error> {
         let bytes = bytes::Bytes::from(bytes);
         let put = || {
-            let target = Target::Named { path: file.path(), sum: Some(sum) };
+            let target = Target::Named {
+                path: file.path(),
+                sum: Some(sum),
+            };
             self.store.put(target, Content::bytes(bytes.clone()))
         };
         match put().await {
@@ -208,7 +217,10 @@ impl Vault {
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vault").field("id", self.id()).field("store", &self.store).finish()
+        f.debug_struct("Vault")
+            .field("id", self.id())
+            .field("store", &self.store)
+            .finish()
     }
 }
 

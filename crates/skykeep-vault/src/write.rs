@@ -24,9 +24,7 @@ use crate::content::{Content, copy, passing};
 use crate::key::WriterKey;
 use crate::layout::{AccountFile, AccountFolder, Checksum, MAX_SEQUENCE, VaultFile};
 use crate::list::{IdentityKind, Kind, List, MissingBlob, Object, Rows};
-use crate::manifest::{
-    Body, CommitFacts, ListRef, Manifest, Media, Origin, Part, Signing, Verdict, bounded_counts,
-};
+use crate::manifest::{Body, CommitFacts, ListRef, Manifest, Media, Origin, Part, Signing, Verdict, bounded_counts};
 use crate::read::{Contents, Snapshot};
 use crate::store::{Depth, Stored, Target};
 use crate::vault::Vault;
@@ -132,7 +130,11 @@ impl Writer {
         let account = AccountFolder::of(did)?;
         let (names, _) = vault.snapshot_names(&account).await?;
         let own = key.id();
-        let sequence = names.iter().filter(|name| name.writer == own).map(|name| name.sequence).max();
+        let sequence = names
+            .iter()
+            .filter(|name| name.writer == own)
+            .map(|name| name.sequence)
+            .max();
         let last = vault.latest(&account, Some(&own)).await?;
         let last = last.filter(|snapshot| snapshot.manifest.writer == key.public());
         let previous = match &last {
@@ -210,7 +212,10 @@ impl Writer {
         sources: Vec<S>,
     ) -> Result<PutRepo, Error> {
         let (commit, facts) = (repo.commit().cid, self.learn(repo, keys)?);
-        let kind = Kind::Base { to: commit, rev: facts.rev };
+        let kind = Kind::Base {
+            to: commit,
+            rev: facts.rev,
+        };
         let stored = self.put_car(repo, sources, true).await?;
         self.rebase = true;
         self.added().repo = Some(car(&stored, kind));
@@ -242,7 +247,11 @@ impl Writer {
 
     /// The blobs that a repository needs and that neither the chain nor this run has put.
     pub fn lacks(&self, repo: &VerifiedRepo) -> Vec<BlobUse> {
-        repo.blobs().iter().filter(|blob| !self.has(&blob.cid)).cloned().collect()
+        repo.blobs()
+            .iter()
+            .filter(|blob| !self.has(&blob.cid))
+            .cloned()
+            .collect()
     }
 
     /// Whether a blob is part of the chain, or was put since.
@@ -266,7 +275,10 @@ impl Writer {
             Err(error) => return Err(error),
         };
         // Put over itself: that it is there does not say that it stays there, and `put` makes sure of that.
-        let target = Target::Named { path, sum: Some(Checksum(*blob.cid.digest())) };
+        let target = Target::Named {
+            path,
+            sum: Some(Checksum(*blob.cid.digest())),
+        };
         match self.vault.store().put(target, content).await {
             Ok(stored) => {
                 self.add_blob(blob, &stored);
@@ -293,7 +305,10 @@ impl Writer {
         let content = again(from);
         let path = self.account.file(&file);
         let sum = Checksum(*blob.cid.digest());
-        let target = || Target::Named { path: path.clone(), sum: Some(sum) };
+        let target = || Target::Named {
+            path: path.clone(),
+            sum: Some(sum),
+        };
         let stored = self.put(target, content).await?;
         self.add_blob(blob, &stored);
         Ok(())
@@ -321,12 +336,18 @@ impl Writer {
         serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).map_err(|error| Error::invalid(name, error))?;
         let sum = Checksum::of(&bytes);
         let object = Object {
-            name: AccountFile::Identity { hash: sum.name(), sealed: false },
+            name: AccountFile::Identity {
+                hash: sum.name(),
+                sealed: false,
+            },
             size: bytes.len() as u64,
             sum,
             kind: Kind::Identity(kind),
         };
-        let kept = self.chain.as_ref().is_some_and(|chain| chain.identity.contains(&object));
+        let kept = self
+            .chain
+            .as_ref()
+            .is_some_and(|chain| chain.identity.contains(&object));
         if !kept {
             self.put_file(object.name.clone(), bytes).await?;
         }
@@ -345,14 +366,21 @@ impl Writer {
     ) -> Result<AccountFile, Error> {
         let content = again(source);
         let folder = self.account.folder("rejected");
-        let target = || Target::Hashed { folder: folder.clone(), ending: ".car" };
+        let target = || Target::Hashed {
+            folder: folder.clone(),
+            ending: ".car",
+        };
         let stored = self.put(target, content).await?;
-        let file = AccountFile::Rejected { hash: stored.sum.name() };
+        let file = AccountFile::Rejected {
+            hash: stored.sum.name(),
+        };
         let reason = serde_json::json!({
             "file": file, "captured": crate::whole_seconds(captured), "reason": reason,
         });
         let bytes = format!("{reason}\n").into_bytes();
-        let name = AccountFile::Reason { hash: Checksum::of(&bytes).name() };
+        let name = AccountFile::Reason {
+            hash: Checksum::of(&bytes).name(),
+        };
         self.put_file(name, bytes).await?;
         Ok(file)
     }
@@ -380,7 +408,12 @@ impl Writer {
         let mut lists = Vec::new();
         if !next.list.is_empty() {
             let parent = contents.lists.first().cloned();
-            let list = self.put_list(List { parent, rows: Rows::Objects(next.list) }).await?;
+            let list = self
+                .put_list(List {
+                    parent,
+                    rows: Rows::Objects(next.list),
+                })
+                .await?;
             contents.lists.insert(0, list);
         }
         lists.extend(contents.lists.first().cloned());
@@ -421,7 +454,8 @@ impl Writer {
         match (&added.repo, &self.chain) {
             (Some(base), chain) if self.rebase => {
                 // Everything of the old chain that is still needed, and nothing else.
-                let mut blobs: BTreeMap<Cid, Object> = chain.as_ref().map(|chain| chain.blobs.clone()).unwrap_or_default();
+                let mut blobs: BTreeMap<Cid, Object> =
+                    chain.as_ref().map(|chain| chain.blobs.clone()).unwrap_or_default();
                 if let Some(repo) = &self.repo {
                     blobs.retain(|cid, _| repo.blobs.contains(cid));
                 }
@@ -438,7 +472,10 @@ impl Writer {
                     missing: Vec::new(),
                 };
                 let list = contents.objects().cloned().collect();
-                Next { contents: Some(contents), list }
+                Next {
+                    contents: Some(contents),
+                    list,
+                }
             }
             (repo, Some(chain)) => {
                 let mut contents = chain.clone();
@@ -446,18 +483,31 @@ impl Writer {
                 contents.increments.extend(list.clone());
                 let new = identity.into_iter().filter(|object| !chain.identity.contains(object));
                 list.extend(new);
-                contents.identity.extend(list.iter().filter(|object| matches!(object.kind, Kind::Identity(_))).cloned());
+                contents.identity.extend(
+                    list.iter()
+                        .filter(|object| matches!(object.kind, Kind::Identity(_)))
+                        .cloned(),
+                );
                 list.extend(added.blobs.values().cloned());
                 contents.blobs.extend(added.blobs.clone());
-                Next { contents: Some(contents), list }
+                Next {
+                    contents: Some(contents),
+                    list,
+                }
             }
-            (_, None) => Next { contents: None, list: Vec::new() },
+            (_, None) => Next {
+                contents: None,
+                list: Vec::new(),
+            },
         }
     }
 
     /// The identity objects that the previous snapshot says hold.
     fn held_identity(&self, chain: Option<&Contents>) -> BTreeMap<IdentityKind, Object> {
-        let parts = self.previous.iter().flat_map(|snapshot| &snapshot.manifest.body.identity);
+        let parts = self
+            .previous
+            .iter()
+            .flat_map(|snapshot| &snapshot.manifest.body.identity);
         let names: BTreeSet<&AccountFile> = parts.map(|part| &part.name).collect();
         let held = chain.iter().flat_map(|chain| &chain.identity);
         held.filter(|object| names.contains(&object.name))
@@ -479,11 +529,23 @@ impl Writer {
         let (commit, signing, records, counts, kept) = match (&self.repo, before) {
             (Some(repo), _) => {
                 let kept = repo.blobs.iter().filter(|cid| contents.blobs.contains_key(cid)).count();
-                (repo.commit, repo.signing.clone(), repo.records, repo.counts.clone(), kept as u64)
+                (
+                    repo.commit,
+                    repo.signing.clone(),
+                    repo.records,
+                    repo.counts.clone(),
+                    kept as u64,
+                )
             }
             (None, Some(before)) => {
                 let kept = before.media.kept + self.added().blobs.len() as u64;
-                (before.commit, before.signing.clone(), before.records, before.counts.clone(), kept)
+                (
+                    before.commit,
+                    before.signing.clone(),
+                    before.records,
+                    before.counts.clone(),
+                    kept,
+                )
             }
             (None, None) => return Err(Error::invalid("snapshot", "there is no repository yet")),
         };
@@ -518,8 +580,13 @@ impl Writer {
                 found: commit.did.to_string(),
             });
         }
-        let rev = commit.rev.ok_or_else(|| Error::invalid(commit.cid, "a commit without a rev"))?;
-        let signed = keys.keys.iter().find(|period| period.key.verify(&commit.unsigned, &commit.signature));
+        let rev = commit
+            .rev
+            .ok_or_else(|| Error::invalid(commit.cid, "a commit without a rev"))?;
+        let signed = keys
+            .keys
+            .iter()
+            .find(|period| period.key.verify(&commit.unsigned, &commit.signature));
         let signed = signed.ok_or_else(|| Error::invalid(commit.cid, "signed by none of these keys"))?;
         let facts = CommitFacts {
             cid: commit.cid,
@@ -529,7 +596,7 @@ impl Writer {
         self.repo = Some(RepoFacts {
             commit: facts,
             signing: Signing {
-                key: signed.key.clone(),
+                key: signed.key,
                 operation: signed.operation,
                 verdict: match repo.signed_by() {
                     SignedBy::Current => Verdict::Current,
@@ -552,7 +619,14 @@ impl Writer {
         let sources = Arc::new(Mutex::new(sources));
         let content = || car_content(repo, &sources, whole);
         let folder = self.account.folder("repo");
-        self.put(|| Target::Hashed { folder: folder.clone(), ending: ".car" }, content).await
+        self.put(
+            || Target::Hashed {
+                folder: folder.clone(),
+                ending: ".car",
+            },
+            content,
+        )
+        .await
     }
 
     async fn put_list(&self, list: List) -> Result<ListRef, Error> {
@@ -562,7 +636,10 @@ impl Writer {
     }
 
     async fn put_file(&self, file: AccountFile, bytes: Vec<u8>) -> Result<(), Error> {
-        let file = VaultFile::Account { account: self.account.clone(), file };
+        let file = VaultFile::Account {
+            account: self.account.clone(),
+            file,
+        };
         self.vault.put_anew(&file, Checksum::of(&bytes), bytes).await
     }
 
@@ -670,7 +747,9 @@ async fn whole_chain(vault: &Vault, snapshot: &Snapshot) -> Result<Option<Conten
     let account = &snapshot.manifest.account;
     let listing = vault.store().list(&account.folder("repo"), Depth::Here).await?;
     let sizes: BTreeMap<_, _> = listing.files.iter().map(|(path, size)| (path, *size)).collect();
-    let lost = contents.repo().find(|object| sizes.get(&account.file(&object.name)) != Some(&object.size));
+    let lost = contents
+        .repo()
+        .find(|object| sizes.get(&account.file(&object.name)) != Some(&object.size));
     if let Some(object) = lost {
         tracing::warn!(name = %object.name, "a file of the last snapshot is not there: a base follows");
         return Ok(None);
@@ -686,7 +765,10 @@ fn is_due(chain: &Contents) -> bool {
 
 fn car(stored: &Stored, kind: Kind) -> Object {
     Object {
-        name: AccountFile::Repo { hash: stored.sum.name(), sealed: false },
+        name: AccountFile::Repo {
+            hash: stored.sum.name(),
+            sealed: false,
+        },
         size: stored.size,
         sum: stored.sum,
         kind,
