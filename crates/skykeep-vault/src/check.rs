@@ -1,7 +1,6 @@
 //! Checking: every file is read and hashed, and what is wrong is said together with what it hurts and what is still whole.
 //!
-//! A check changes nothing. Healing writes good files and moves bad ones aside; it never deletes, and it never writes a
-//! byte that was not proved to be the right one. Source: FORMAT.md, section 9.
+//! A check changes nothing. What it reports is what [`crate::heal`] goes by.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
@@ -9,7 +8,6 @@ use std::ops::ControlFlow;
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::Error;
-use crate::content::Content;
 use crate::deliver::Progress;
 use crate::folder::run;
 use crate::layout::{AccountFile, AccountFolder, Checksum, SnapshotName, StorePath, VaultFile};
@@ -17,7 +15,7 @@ use crate::list::{Kind, Object, Rows};
 use crate::manifest::ListRef;
 use crate::read::{Finding, MAX_CHAIN, Snapshot};
 use crate::store::Depth;
-use crate::vault::{GUIDES, Vault};
+use crate::vault::Vault;
 
 /// Files read at once.
 const AT_ONCE: usize = 4;
@@ -462,78 +460,4 @@ fn leads_to(repo: &[Kind], commit: &skykeep_atproto::Cid) -> bool {
         }
     }
     at == Some(commit)
-}
-
-/// What healing did.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Healed {
-    /// Files that are sound now.
-    pub healed: Vec<VaultFile>,
-    /// Files that no source had.
-    pub remaining: Vec<VaultFile>,
-}
-
-/// Writes what a check found damaged or missing anew from other vaults; what was there is moved to `damaged/`.
-///
-/// What remains can still come from the host: media by fetching them again ([`crate::Writer::put_blob`]), repositories by
-/// [`crate::regenerate`]. `watch` as for [`check`]. Errors: those of the place that is healed.
-pub async fn heal(
-    vault: &Vault,
-    report: &CheckReport,
-    sources: &[&Vault],
-    watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
-) -> Result<Healed, Error> {
-    let mut healed = Healed::default();
-    let mut progress = Progress {
-        of_files: report.damages.len() as u64,
-        ..Progress::default()
-    };
-    for damage in &report.damages {
-        if heal_one(vault, damage, sources).await? {
-            healed.healed.push(damage.file.clone());
-        } else {
-            healed.remaining.push(damage.file.clone());
-        }
-        progress.files += 1;
-        if watch(progress).is_break() {
-            return Err(Error::Stopped);
-        }
-    }
-    Ok(healed)
-}
-
-async fn heal_one(vault: &Vault, damage: &Damage, sources: &[&Vault]) -> Result<bool, Error> {
-    let path = damage.file.path();
-    if damage.fault == Fault::Refused {
-        return Ok(false);
-    }
-    if let Some((_, text)) = GUIDES.iter().find(|(file, _)| *file == damage.file) {
-        let sum = Checksum::of(text.as_bytes());
-        vault.put_anew(&damage.file, sum, text.as_bytes().to_vec()).await?;
-        return Ok(true);
-    }
-    for source in sources {
-        let sound = match source.store().get(&path).await {
-            Ok(Some(content)) => run(move || content.checksum()).await.ok(),
-            _ => None,
-        };
-        let expected = |sum: &Checksum| match &damage.object {
-            Some(object) => object.sum == *sum,
-            None => damage.file.admits(sum),
-        };
-        let Some((size, sum)) = sound.filter(|(_, sum)| expected(sum)) else {
-            continue;
-        };
-        let content = || async {
-            let content: Option<Content> = source.store().get(&path).await?;
-            let content = content.ok_or_else(|| Error::Absent { name: path.to_string() })?;
-            Ok(content.expecting(path.to_string(), size, sum))
-        };
-        match vault.put_object(&path, sum, content).await {
-            Ok(_) => return Ok(true),
-            Err(Error::Absent { .. } | Error::Damaged { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(false)
 }

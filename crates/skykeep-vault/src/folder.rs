@@ -9,19 +9,19 @@
 //! mount point, is at its path all of a sudden, every call answers `Missing` and nothing is written there. All work runs
 //! on tokio's blocking pool, through [`FolderStore::blocking`] alone.
 
-use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
 
 use crate::Error;
 use crate::content::{CHUNK, Content, passing};
-use crate::layout::{Checksum, Letters, StorePath, WriterId, is_portable};
+use crate::layout::{StorePath, WriterId};
+use crate::part::{Part, active, cannot_sync, is_part, rename_new};
+use crate::path::is_portable;
 use crate::store::{Answer, Depth, Listing, Probe, Store, Stored, Target};
 
 /// A part of another writer is swept when it is this old: nobody writes one file for a day.
@@ -30,13 +30,6 @@ const STALE: SignedDuration = SignedDuration::from_hours(24);
 const MAX_ENTRIES: usize = 8_000_000;
 /// No name of the format is deeper.
 const MAX_DEPTH: usize = 8;
-
-/// Parts that this process is writing now, by file name: never swept, whichever store began them.
-static ACTIVE: LazyLock<Mutex<BTreeSet<String>>> = LazyLock::new(Mutex::default);
-
-fn active() -> std::sync::MutexGuard<'static, BTreeSet<String>> {
-    ACTIVE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A store in a folder. Open it for a run, not for ever: an open one would not notice that a drive came back.
 #[derive(Debug, Clone)]
@@ -199,7 +192,7 @@ impl Root {
             return Err(full(self.explain(&folder, part.size, error)));
         }
         result?;
-        let sum = Checksum(part.hasher.finalize_reset().into());
+        let sum = part.sum();
         let path = match target {
             Target::Named { path, sum: expected } => {
                 if expected.is_some_and(|expected| expected != sum) {
@@ -313,8 +306,15 @@ impl Root {
     }
 
     fn list(&self, folder: &StorePath, depth: Depth, level: usize, listing: &mut Listing) -> Result<(), Error> {
-        let Some(place) = self.real_folder(folder)? else {
-            return Ok(());
+        let place = match self.real_folder(folder) {
+            Ok(Some(place)) => place,
+            Ok(None) => return Ok(()),
+            // A link where a folder should be: nobody knows what is behind it, and nobody looks.
+            Err(Error::NotAFile { path }) => {
+                listing.unreadable.push(path);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
         };
         let entries = match fs::read_dir(&place) {
             Ok(entries) => entries,
@@ -500,136 +500,6 @@ impl Root {
             },
             _ => self.explain(path, 0, source),
         }
-    }
-}
-
-/// A file that is being written, gone again unless it is renamed.
-struct Part {
-    path: PathBuf,
-    name: String,
-    file: File,
-    hasher: Sha256,
-    size: u64,
-    /// What the place said when it refused; a source's own errors do not come here.
-    error: Option<io::Error>,
-    renamed: bool,
-}
-
-impl Part {
-    fn create(folder: &Path, writer: &WriterId) -> io::Result<Self> {
-        let random = Letters::<16>::random().map_err(|_| io::Error::other("no randomness"))?;
-        let name = format!(".{writer}-{random}.part");
-        let path = folder.join(&name);
-        active().insert(name.clone());
-        let file = OpenOptions::new().write(true).create_new(true).open(&path);
-        match file {
-            Ok(file) => Ok(Self {
-                path,
-                name,
-                file,
-                hasher: Sha256::new(),
-                size: 0,
-                error: None,
-                renamed: false,
-            }),
-            Err(error) => {
-                active().remove(&name);
-                Err(error)
-            }
-        }
-    }
-
-    /// Whether the file system agrees about the length of what it took.
-    fn settle(&self) -> io::Result<()> {
-        if fs::metadata(&self.path)?.len() == self.size {
-            Ok(())
-        } else {
-            Err(io::Error::other("the file is shorter than what was written"))
-        }
-    }
-}
-
-impl Write for Part {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.file.write(bytes) {
-            Ok(n) => {
-                self.hasher.update(&bytes[..n]);
-                self.size += n as u64;
-                Ok(n)
-            }
-            Err(error) => {
-                let told = io::Error::from(error.kind());
-                if error.kind() != io::ErrorKind::Interrupted {
-                    self.error = Some(error);
-                }
-                Err(told)
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        if !self.renamed {
-            // If this fails the next sweep does it.
-            let _ = fs::remove_file(&self.path);
-        }
-        active().remove(&self.name);
-    }
-}
-
-/// `.<writer>-<random>.part`.
-fn is_part(name: &str) -> bool {
-    let parts = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part"));
-    parts
-        .and_then(|name| name.split_once('-'))
-        .is_some_and(|(writer, random)| writer.parse::<WriterId>().is_ok() && random.parse::<Letters<16>>().is_ok())
-}
-
-/// Renames to a name that must be free. Errors: `AlreadyExists`.
-///
-/// Where the system cannot refuse by itself we look first. What slips between the look and the rename is another writer's
-/// file of the same name, which has the same bytes.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-    {
-        use rustix::fs::{CWD, RenameFlags, renameat_with};
-        use rustix::io::Errno;
-        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-            Ok(()) => return Ok(()),
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    match fs::symlink_metadata(to) {
-        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::rename(from, to),
-        Err(error) => Err(error),
-    }
-}
-
-/// File systems that have no sync say so in many ways (SMB, FUSE, some network drives).
-fn cannot_sync(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    {
-        use rustix::io::Errno;
-        let ways = [
-            Errno::INVAL,
-            Errno::NOTSUP,
-            Errno::OPNOTSUPP,
-            Errno::NOTTY,
-            Errno::NOSYS,
-        ];
-        let code = error.raw_os_error();
-        code.is_some_and(|code| ways.iter().any(|errno| errno.raw_os_error() == code))
-    }
-    #[cfg(not(unix))]
-    {
-        error.kind() == io::ErrorKind::Unsupported
     }
 }
 

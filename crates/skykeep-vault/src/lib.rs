@@ -9,22 +9,26 @@ mod content;
 mod deliver;
 mod error;
 mod folder;
+mod heal;
 mod id;
 mod key;
 pub mod layout;
 mod list;
 mod manifest;
+mod part;
+mod path;
 mod read;
 mod store;
 mod vault;
 mod version;
 mod write;
 
-pub use check::{AccountHealth, CheckReport, Damage, Fault, Healed, SnapshotHealth, check, heal};
+pub use check::{AccountHealth, CheckReport, Damage, Fault, SnapshotHealth, check};
 pub use content::Content;
 pub use deliver::{Delivered, Progress, deliver};
 pub use error::Error;
 pub use folder::FolderStore;
+pub use heal::{Healed, heal};
 pub use key::{WriterKey, WriterPublic};
 pub use list::{IdentityKind, Kind, List, MAX_LIST, MAX_OBJECTS, MAX_RECORDS, MissingBlob, Object, Rows};
 pub use manifest::{

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use skykeep_atproto::{Cid, Did, DidKey, Handle, Tid};
+use skykeep_atproto::{Cid, Did, DidKey, Handle, KeyHistory, KeyPeriod, Tid};
 
 use crate::Error;
 use crate::key::{WriterKey, WriterPublic};
@@ -285,6 +285,23 @@ impl Manifest {
     /// The list of media that could not be had.
     pub fn missing(&self) -> Option<&ListRef> {
         self.lists.iter().find(|list| list.role == Role::Missing)
+    }
+
+    /// The key history that the manifest vouches for: the one key that signed its commit.
+    ///
+    /// It is as trustworthy as whoever wrote the vault; the audit log among the identity objects proves more.
+    pub fn signing_history(&self) -> KeyHistory {
+        let signing = &self.body.signing;
+        KeyHistory {
+            did: self.body.did.clone(),
+            keys: vec![KeyPeriod {
+                key: signing.key,
+                operation: signing.operation,
+                from: None,
+                until: (signing.verdict == Verdict::Earlier).then_some(self.captured),
+            }],
+            undone: Vec::new(),
+        }
     }
 
     /// The rules that types do not hold.

@@ -4,29 +4,29 @@
 //! file system says so; every byte that leaves this module was hashed, or is hashed by whoever checks the repository.
 //! Source: FORMAT.md, sections 4 ("Order"), 5 and 6.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod contents;
+mod order;
+
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, Write};
 use std::path::Path;
 
+use skykeep_atproto::KeyHistory;
 use skykeep_atproto::car::Written;
-use skykeep_atproto::verify::RepoCheck;
-use skykeep_atproto::{Cid, KeyHistory, KeyPeriod, Tid};
+use skykeep_atproto::verify::{RepoCheck, VerifiedRepo};
 
 use crate::Error;
 use crate::content::Content;
 use crate::folder::run;
-use crate::key::WriterPublic;
 use crate::layout::{AccountFile, AccountFolder, Checksum, Letters, SnapshotName, StorePath, WriterId};
-use crate::list::{Kind, List, MAX_OBJECTS, MissingBlob, Object, Rows};
-use crate::manifest::{ListRef, MAX_MANIFEST, Manifest, Verdict};
+use crate::list::Object;
+use crate::manifest::{MAX_MANIFEST, Manifest};
 use crate::store::{Depth, Target};
 use crate::vault::Vault;
 
-/// Most lists that lead to one snapshot.
-pub const MAX_CHAIN: usize = 4_096;
-/// How far ahead of its capture a rev may lie and still be trusted for order, in microseconds.
-const REV_AHEAD: u64 = 5 * 60 * 1_000_000;
+pub use contents::{Contents, MAX_CHAIN};
+use order::in_order;
 
 /// A snapshot whose manifest was read and verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +63,11 @@ pub enum Finding {
         /// Its path.
         path: String,
     },
+    /// The folder, or something in it, cannot be looked at: snapshots may be hidden there.
+    Hidden {
+        /// Its path.
+        path: String,
+    },
     /// A manifest names one before it that is not here.
     Gap {
         /// The writer.
@@ -79,48 +84,6 @@ pub enum Finding {
         /// The number.
         sequence: u32,
     },
-}
-
-/// What a snapshot consists of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Contents {
-    /// The lists that lead to it, its own first.
-    pub lists: Vec<ListRef>,
-    /// The base.
-    pub base: Object,
-    /// The increments, in the order in which they apply.
-    pub increments: Vec<Object>,
-    /// What is known about the identity, the older versions included; the manifest says which hold now.
-    pub identity: Vec<Object>,
-    /// Private objects.
-    pub private: Vec<Object>,
-    /// Media, by CID; some may belong to records that were deleted since the base.
-    pub blobs: BTreeMap<Cid, Object>,
-    /// Media that could not be had.
-    pub missing: Vec<MissingBlob>,
-}
-
-impl Contents {
-    /// Base and increments, in the order in which they apply.
-    pub fn repo(&self) -> impl Iterator<Item = &Object> {
-        std::iter::once(&self.base).chain(&self.increments)
-    }
-
-    /// Every file it consists of, lists not included.
-    pub fn objects(&self) -> impl Iterator<Item = &Object> {
-        self.repo()
-            .chain(&self.identity)
-            .chain(&self.private)
-            .chain(self.blobs.values())
-    }
-
-    /// The commit that base and increments lead to.
-    pub fn commit(&self) -> Cid {
-        match self.increments.last().unwrap_or(&self.base).kind {
-            Kind::Base { to, .. } | Kind::Increment { to, .. } => to,
-            _ => unreachable!("only these two are put there"),
-        }
-    }
 }
 
 impl Vault {
@@ -151,11 +114,8 @@ impl Vault {
             }
         }
         listing.folders.iter().for_each(|path| foreign(path.as_str()));
-        listing
-            .foreign
-            .iter()
-            .chain(&listing.unreadable)
-            .for_each(|path| foreign(path));
+        listing.foreign.iter().for_each(|path| foreign(path));
+        findings.extend(listing.unreadable.into_iter().map(|path| Finding::Hidden { path }));
         Ok((names, findings))
     }
 
@@ -212,81 +172,6 @@ impl Vault {
         Ok(None)
     }
 
-    /// One list. Errors: `Absent`; those of [`List::read`]; those of the place.
-    pub(crate) async fn list(&self, account: &AccountFolder, list: &ListRef) -> Result<List, Error> {
-        let content = self.store().get(&account.file(&list.name)).await?;
-        let content = content.ok_or_else(|| Error::Absent {
-            name: list.name.to_string(),
-        })?;
-        let list = list.clone();
-        run(move || List::read(&list, content)).await
-    }
-
-    /// What a snapshot consists of: its lists are read, its objects are not looked at.
-    ///
-    /// Errors: `Absent`, `Damaged`, `NewerFormat`, `Invalid`, `TooLarge` for its lists; those of the place.
-    pub async fn contents(&self, snapshot: &Snapshot) -> Result<Contents, Error> {
-        let manifest = &snapshot.manifest;
-        let account = &manifest.account;
-        let chain = self.chain(account, manifest.objects(), |_| false).await?;
-        let missing = match manifest.missing() {
-            Some(list) => match self.list(account, list).await?.rows {
-                Rows::Missing(missing) => missing,
-                Rows::Objects(_) => Vec::new(),
-            },
-            None => Vec::new(),
-        };
-        let contents = assemble(chain, missing)?;
-        if contents.commit() != manifest.body.commit.cid {
-            return Err(Error::invalid(snapshot.name, "its lists lead to another commit"));
-        }
-        let named: BTreeSet<&AccountFile> = contents.objects().map(|object| &object.name).collect();
-        let parts = manifest.body.identity.iter().chain(&manifest.body.private);
-        match parts.into_iter().find(|part| !named.contains(&part.name)) {
-            Some(part) => Err(Error::invalid(
-                snapshot.name,
-                format!("{} is in none of its lists", part.name),
-            )),
-            None => Ok(contents),
-        }
-    }
-
-    /// The lists from `head` to its oldest ancestor, or to the first that `known` says yes to, which is not read.
-    pub(crate) async fn chain(
-        &self,
-        account: &AccountFolder,
-        head: &ListRef,
-        known: impl Fn(&AccountFile) -> bool,
-    ) -> Result<Vec<(ListRef, List)>, Error> {
-        let mut chain = Vec::new();
-        let mut seen = BTreeSet::new();
-        let mut objects = 0;
-        let mut next = Some(head.clone()).filter(|list| !known(&list.name));
-        while let Some(list) = next {
-            let name = list.name.to_string();
-            if chain.len() == MAX_CHAIN {
-                return Err(Error::invalid(name, "too many lists lead to it"));
-            }
-            if !seen.insert(list.name.clone()) {
-                return Err(Error::invalid(name, "it is its own ancestor"));
-            }
-            let read = self.list(account, &list).await?;
-            objects += match &read.rows {
-                Rows::Objects(rows) => rows.len() as u64,
-                Rows::Missing(_) => 0,
-            };
-            if objects > MAX_OBJECTS {
-                return Err(Error::TooLarge {
-                    name,
-                    limit: MAX_OBJECTS,
-                });
-            }
-            next = read.parent.clone().filter(|list| !known(&list.name));
-            chain.push((list, read));
-        }
-        Ok(chain)
-    }
-
     /// Base and increments as open files, in the order in which they apply: the sources of a
     /// [`RepoCheck`], which hashes every block. Only their lengths are looked at here.
     ///
@@ -319,28 +204,42 @@ impl Vault {
         Ok(files)
     }
 
-    /// Writes a snapshot's repository as one canonical CAR, proved again on the way: every block against its CID, the tree
-    /// whole, the commit signed by the key that the manifest names.
+    /// Proves a snapshot's repository: every block against its CID, the tree whole, the commit signed by one of `keys`.
     ///
-    /// What was written to `out` is the repository only if this answers `Ok`. Errors: those of [`Vault::contents`] and
-    /// [`Vault::repo_files`]; `Damaged` when the proof fails; `Protocol` when writing does.
+    /// With it come the files it was proved from, the sources for writing it. [`Manifest::signing_history`] is what the
+    /// manifest vouches for; a history from the audit log is proof without trust in who wrote the vault. `scratch` as for
+    /// [`Vault::repo_files`]. Errors: those of [`Vault::contents`] and [`Vault::repo_files`]; `Damaged` when the proof fails.
+    pub async fn prove(
+        &self,
+        snapshot: &Snapshot,
+        keys: &KeyHistory,
+        scratch: &Path,
+    ) -> Result<(VerifiedRepo, Vec<File>), Error> {
+        let contents = self.contents(snapshot).await?;
+        let account = &snapshot.manifest.account;
+        let mut files = self.repo_files(account, &contents, scratch).await?;
+        let (check, name) = (RepoCheck::of(keys).root(contents.commit()), snapshot.name);
+        run(move || {
+            let repo = check.run(&mut files)?.repo;
+            let repo = repo.ok_or_else(|| Error::damaged(name, "its repository fails the proof"))?;
+            Ok((repo, files))
+        })
+        .await
+    }
+
+    /// Writes a snapshot's repository as one canonical CAR, proved on the way by the key that its manifest names.
+    ///
+    /// What was written to `out` is the repository only if this answers `Ok`. Errors: those of [`Vault::prove`];
+    /// `Protocol` when writing fails.
     pub async fn write_car(
         &self,
         snapshot: &Snapshot,
         scratch: &Path,
         mut out: impl Write + Send + 'static,
     ) -> Result<Written, Error> {
-        let contents = self.contents(snapshot).await?;
-        let mut files = self.repo_files(&snapshot.manifest.account, &contents, scratch).await?;
-        let (history, commit, name) = (signing_history(&snapshot.manifest), contents.commit(), snapshot.name);
+        let keys = snapshot.manifest.signing_history();
+        let (repo, mut files) = self.prove(snapshot, &keys, scratch).await?;
         run(move || {
-            let checked = RepoCheck::of(&history).root(commit).run(&mut files)?;
-            let repo = checked
-                .repo
-                .ok_or_else(|| Error::damaged(name, "its repository fails the proof"))?;
-            for file in &mut files {
-                file.rewind().map_err(|error| Error::from_io(name, 0, error))?;
-            }
             let written = repo.write_base(&mut files, &mut out)?;
             out.flush().map_err(skykeep_atproto::Error::from)?;
             Ok(written)
@@ -435,22 +334,6 @@ impl Vault {
     }
 }
 
-/// The key history that a manifest vouches for: the one key that signed its commit.
-fn signing_history(manifest: &Manifest) -> KeyHistory {
-    let signing = &manifest.body.signing;
-    let captured = (signing.verdict == Verdict::Earlier).then_some(manifest.captured);
-    KeyHistory {
-        did: manifest.body.did.clone(),
-        keys: vec![KeyPeriod {
-            key: signing.key,
-            operation: signing.operation,
-            from: None,
-            until: captured,
-        }],
-        undone: Vec::new(),
-    }
-}
-
 /// The content as a file that can be read from any place; copied into `scratch` only when it is not one already.
 fn on_disk(content: Content, scratch: &Path) -> Result<File, Error> {
     let content = match content.into_file() {
@@ -464,88 +347,4 @@ fn on_disk(content: Content, scratch: &Path) -> Result<File, Error> {
     content.write_to(&mut file)?;
     file.rewind().map_err(explain)?;
     Ok(file)
-}
-
-/// Puts lists together, `chain` from the snapshot's own list back to the oldest.
-pub(crate) fn assemble(chain: Vec<(ListRef, List)>, missing: Vec<MissingBlob>) -> Result<Contents, Error> {
-    let lists: Vec<ListRef> = chain.iter().map(|(list, _)| list.clone()).collect();
-    let head = lists
-        .first()
-        .map_or_else(|| "no list".to_owned(), |list| list.name.to_string());
-    let (mut repo, mut identity, mut private) = (Vec::<Object>::new(), Vec::new(), Vec::new());
-    let mut blobs = BTreeMap::new();
-    for (list, read) in chain.into_iter().rev() {
-        let Rows::Objects(objects) = read.rows else { continue };
-        for object in objects {
-            match &object.kind {
-                Kind::Base { .. } => repo = vec![object],
-                Kind::Increment { from, .. } => {
-                    let before = repo.last().map(|object| &object.kind);
-                    match before {
-                        Some(Kind::Base { to, .. } | Kind::Increment { to, .. }) if to == from => repo.push(object),
-                        _ => return Err(Error::invalid(list.name, "an increment that follows nothing")),
-                    }
-                }
-                Kind::Identity(_) => identity.push(object),
-                Kind::Private { .. } => private.push(object),
-                Kind::Blob { cid, .. } => {
-                    blobs.insert(*cid, object);
-                }
-            }
-        }
-    }
-    let increments = repo.split_off(repo.len().min(1));
-    let base = repo.pop().ok_or_else(|| Error::invalid(head, "no base"))?;
-    Ok(Contents {
-        lists,
-        base,
-        increments,
-        identity,
-        private,
-        blobs,
-        missing,
-    })
-}
-
-/// Orders snapshots by sequence and rev, and finds what is missing between them.
-fn in_order(snapshots: Vec<Snapshot>) -> (Vec<Snapshot>, Vec<Finding>) {
-    let mut by_writer: BTreeMap<WriterPublic, Vec<Snapshot>> = BTreeMap::new();
-    for snapshot in snapshots {
-        by_writer.entry(snapshot.manifest.writer).or_default().push(snapshot);
-    }
-    let mut findings = Vec::new();
-    let mut ordered = Vec::new();
-    for (writer, mut snapshots) in by_writer {
-        snapshots.sort_by_key(|snapshot| (snapshot.manifest.sequence, snapshot.name.hash));
-        let mut before = 0;
-        let mut sums = BTreeSet::new();
-        let mut reached: Option<Tid> = None;
-        for snapshot in snapshots {
-            let manifest = &snapshot.manifest;
-            let sequence = manifest.sequence;
-            if sequence == before {
-                findings.push(Finding::Fork {
-                    writer: writer.id(),
-                    sequence,
-                });
-            } else if manifest.previous.is_some_and(|previous| !sums.contains(&previous)) {
-                findings.push(Finding::Gap {
-                    writer: writer.id(),
-                    after: before,
-                    before: sequence,
-                });
-            }
-            before = sequence;
-            sums.insert(snapshot.sum);
-            let rev = manifest.body.commit.rev;
-            let captured = u64::try_from(manifest.captured.as_microsecond()).unwrap_or_default();
-            if rev.micros() <= captured.saturating_add(REV_AHEAD) {
-                reached = reached.max(Some(rev));
-            }
-            ordered.push((reached, writer, sequence, snapshot));
-        }
-    }
-    ordered.sort_by_key(|(reached, writer, sequence, snapshot)| (*reached, *writer, *sequence, snapshot.name.hash));
-    let ordered = ordered.into_iter().map(|(.., snapshot)| snapshot).collect();
-    (ordered, findings)
 }

@@ -72,16 +72,49 @@ impl Vault {
             store,
             ids: Arc::new([id]),
         };
-        let mut files = Vec::new();
+        let files = vault.put_guides().await?;
+        vault.put_vault_file(key, now, files).await?;
+        Self::open(vault.store, Some(&id)).await
+    }
+
+    /// Writes the vault's own file anew, with the same number, when none of them can be read any more; the damaged ones
+    /// are set aside. Answers whether that was needed.
+    ///
+    /// Errors: those of the place.
+    pub async fn renew(&self, key: &WriterKey, now: Timestamp) -> Result<bool, Error> {
+        let listing = self.store.list(&StorePath::root(), Depth::Here).await?;
+        let mut damaged = Vec::new();
+        for (_, file) in vault_files(&listing) {
+            match self.read_vault_file(&file).await {
+                Ok(_) => return Ok(false),
+                Err(error @ (Error::Missing | Error::NewerFormat { .. })) => return Err(error),
+                Err(_) => damaged.push(file),
+            }
+        }
+        let files = self.put_guides().await?;
+        self.put_vault_file(key, now, files).await?;
+        for file in damaged {
+            self.set_aside(&file).await?;
+        }
+        Ok(true)
+    }
+
+    async fn put_guides(&self) -> Result<Vec<Guide>, Error> {
+        let mut guides = Vec::new();
         for (file, text) in GUIDES {
             let sum = Checksum::of(text.as_bytes());
-            vault.put_anew(&file, sum, text.as_bytes().to_vec()).await?;
-            files.push(Guide {
+            self.put_anew(&file, sum, text.as_bytes().to_vec()).await?;
+            guides.push(Guide {
                 name: file.to_string(),
                 size: text.len() as u64,
                 sum,
             });
         }
+        Ok(guides)
+    }
+
+    async fn put_vault_file(&self, key: &WriterKey, now: Timestamp, files: Vec<Guide>) -> Result<(), Error> {
+        let id = *self.id();
         let wire = Wire {
             version: Version::ours("vault"),
             id,
@@ -92,9 +125,8 @@ impl Vault {
         let mut bytes = serde_json::to_vec(&wire).map_err(|error| Error::invalid("vault file", error))?;
         bytes.push(b'\n');
         let sum = Checksum::of(&bytes);
-        let file = VaultFile::Vault { id, hash: sum.name() };
-        vault.put_anew(&file, sum, bytes).await?;
-        Self::open(vault.store, Some(&id)).await
+        self.put_anew(&VaultFile::Vault { id, hash: sum.name() }, sum, bytes)
+            .await
     }
 
     /// Opens the vault in a place; with `expected`, only if it is that one.

@@ -50,7 +50,7 @@ impl Account {
         let did: Did = format!("did:plc:{letters}").parse().unwrap();
         let key = SigningKey::from_bytes(Curve::K256, &[7; 32]).unwrap();
         let repo = Repo::new(&did, &key, seed, records);
-        let media = repo.blobs().iter().map(|blob| (blob.cid, blob.clone())).collect();
+        let media = repo.blobs().iter().map(|blob| (blob.cid, *blob)).collect();
         let period = KeyPeriod {
             key: key.did_key(),
             operation: None,

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use skykeep_atproto::{Curve, SigningKey};
 use skykeep_vault::layout::{AccountFile, AccountFolder, Checksum, SnapshotName};
 use skykeep_vault::{Content, Error, Fault, Finding, List, ListRef, Manifest, Role, Snapshot, Vault, Writer, check};
 
@@ -271,7 +272,8 @@ async fn manifests_that_are_not_what_they_seem() {
         Err(Error::Invalid { .. })
     ));
     // What no reader takes, no writer makes.
-    let refused: Vec<(&str, fn(&mut Manifest))> = vec![
+    type Change = fn(&mut Manifest);
+    let refused: Vec<(&str, Change)> = vec![
         ("no list", |manifest| manifest.lists.clear()),
         ("two lists", |manifest| manifest.lists.push(manifest.lists[0].clone())),
         ("sequence 0", |manifest| manifest.sequence = 0),
@@ -424,4 +426,46 @@ async fn links_in_a_vault_lead_nowhere() {
         .await
         .unwrap();
     assert!(writer.head().is_none(), "a base must follow");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn one_members_folder_does_not_end_the_check_of_the_others() {
+    use std::os::unix::fs::symlink;
+    let case = case().await;
+    let bob = Account::new("bob", 62, 12);
+    bob.run(&case.vault, &writer_key(2), now()).await.unwrap();
+    let folder = case.root.path().join(bob.folder().path().as_str());
+    fs::rename(folder.join("snapshots"), case.root.path().join("elsewhere")).unwrap();
+    symlink(case.root.path().join("elsewhere"), folder.join("snapshots")).unwrap();
+    let report = check(&case.vault, &mut on).await.unwrap();
+    assert!(!report.is_sound());
+    for health in &report.accounts {
+        let hidden = health
+            .findings
+            .iter()
+            .any(|finding| matches!(finding, Finding::Hidden { .. }));
+        assert_eq!(hidden, health.account == bob.folder(), "{health:?}");
+        assert_eq!(health.snapshots.len(), if hidden { 0 } else { 2 });
+    }
+}
+
+#[tokio::test]
+async fn a_repository_signed_by_a_key_of_the_writers_own_is_no_proof() {
+    let case = case().await;
+    let scratch = tempfile::tempdir().unwrap();
+    let account = Account::new("alice", 61, 12);
+    case.vault
+        .prove(&case.snapshot, &account.history, scratch.path())
+        .await
+        .unwrap();
+    // The account's audit log names another key than the one that the vault's writer vouches for.
+    let mut history = account.history.clone();
+    history.keys[0].key = SigningKey::generate(Curve::K256).unwrap().did_key();
+    let error = case
+        .vault
+        .prove(&case.snapshot, &history, scratch.path())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
 }

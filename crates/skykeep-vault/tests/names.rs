@@ -80,7 +80,7 @@ fn everything_else_is_refused() {
         "accounts",
         "accounts/../../x",
         "vault.json",
-        &format!("{account}"),
+        &account,
         &format!("{account}/../README.txt"),
         &format!("{account}/lists/../repo/{hash}.car"),
         &format!("{account}/lists//{hash}.jsonl"),

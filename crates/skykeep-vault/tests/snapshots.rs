@@ -11,11 +11,11 @@ use skykeep_atproto::verify::RepoCheck;
 use skykeep_tests::repo_maker::Order;
 use skykeep_vault::layout::{AccountFile, AccountFolder};
 use skykeep_vault::{
-    Error, Facts, Finding, FolderStore, Kind, MissingBlob, OTHER_COLLECTIONS, PutRepo, Store, Vault, Writer,
+    Error, Facts, Finding, FolderStore, Kind, MissingBlob, OTHER_COLLECTIONS, PutRepo, Store, Vault, Writer, check,
     regenerate, should_rebase,
 };
 
-use crate::account::{Account, files, folder_vault, now, read_back, read_car, writer_key};
+use crate::account::{Account, files, folder_vault, now, on, read_back, read_car, writer_key};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -227,7 +227,8 @@ async fn order_is_by_sequence_and_rev_never_by_clock() {
 #[tokio::test]
 async fn a_broken_chain_is_never_added_to() {
     let account = || Account::new("alice", 8, 80);
-    let break_it: [(&str, fn(&std::path::Path)); 3] = [
+    type Break = fn(&std::path::Path);
+    let break_it: [(&str, Break); 3] = [
         ("base gone", |path| fs::remove_file(path).unwrap()),
         ("base cut", |path| fs::write(path, b"cut").unwrap()),
         ("base empty", |path| fs::write(path, b"").unwrap()),
@@ -443,6 +444,12 @@ async fn a_vault_whose_own_file_is_damaged_still_opens_by_its_name() {
     let store = Arc::new(FolderStore::open(root.path(), key.id()).await.unwrap());
     let again = Vault::open(store, Some(vault.id())).await.unwrap();
     assert_eq!(again.id(), vault.id());
+    // Written anew it has the same number; a sound one is left as it is.
+    assert!(!check(&vault, &mut on).await.unwrap().is_sound());
+    assert!(again.renew(&key, now() + HOUR).await.unwrap());
+    assert!(check(&vault, &mut on).await.unwrap().is_sound());
+    assert!(!again.renew(&key, now() + HOUR).await.unwrap());
+    assert_eq!(folder_vault(root.path(), &key).await.id(), vault.id());
 }
 
 #[tokio::test]
