@@ -4,6 +4,8 @@
 
 #[cfg(feature = "frail")]
 pub mod frail;
+#[cfg(feature = "keep")]
+pub mod keep;
 #[cfg(feature = "network")]
 pub mod network;
 pub mod repo_maker;

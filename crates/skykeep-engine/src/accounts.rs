@@ -30,7 +30,9 @@ impl Engine {
         let client = self.inner.client.with_patience(Patience::interactive());
         let who: Identifier = text.trim().parse().map_err(Error::Net)?;
         let identity = Resolver::new(&client).identify(&who, &cancel).await?;
-        let url = identity.pds.clone().ok_or_else(|| Error::NoHost { did: identity.did.clone() })?;
+        let url = identity.pds.clone().ok_or_else(|| Error::NoHost {
+            did: identity.did.clone(),
+        })?;
         let pds = Pds::new(&client, &url)?;
         let status = hosting_status(&pds, &identity.did, &cancel).await?;
         let (display_name, avatar) = self.face_of(&client, &identity, &pds, &cancel).await?;
@@ -67,7 +69,13 @@ impl Engine {
         let did: Did = person.did.parse()?;
         let handle = person.handle.as_deref().and_then(|handle| handle.parse().ok());
         let now = Timestamp::now();
-        let account = settings::Account { did: did.clone(), handle, added: now, paused: false, pinned: Vec::new() };
+        let account = settings::Account {
+            did: did.clone(),
+            handle,
+            added: now,
+            paused: false,
+            pinned: Vec::new(),
+        };
         self.inner.change_settings(|settings| {
             if settings.account(&account.did).is_none() {
                 settings.accounts.push(account);
@@ -121,9 +129,13 @@ impl Engine {
 
     /// Stops keeping an account. What is kept of it stays where it is. Errors: `Unknown`, `Data`.
     pub async fn remove_account(&self, did: &Did) -> Result<(), Error> {
-        self.inner.settings().account(did).ok_or_else(|| unknown("account", did))?;
+        self.inner
+            .settings()
+            .account(did)
+            .ok_or_else(|| unknown("account", did))?;
         self.inner.runs.stop(did);
-        self.inner.change_settings(|settings| settings.accounts.retain(|account| account.did != *did))?;
+        self.inner
+            .change_settings(|settings| settings.accounts.retain(|account| account.did != *did))?;
         let gone = did.clone();
         self.inner.ask(move |catalogue| catalogue.forget_account(&gone)).await?;
         info!(%did, "account removed; its backups stay");
@@ -134,7 +146,11 @@ impl Engine {
     /// Pauses or resumes the hourly runs of an account. Errors: `Unknown`, `Data`.
     pub async fn set_paused(&self, did: &Did, paused: bool) -> Result<(), Error> {
         let found = self.inner.change_settings(|settings| {
-            settings.accounts.iter_mut().find(|account| account.did == *did).map(|account| account.paused = paused)
+            settings
+                .accounts
+                .iter_mut()
+                .find(|account| account.did == *did)
+                .map(|account| account.paused = paused)
         })?;
         found.ok_or_else(|| unknown("account", did))?;
         if paused {
@@ -148,11 +164,17 @@ impl Engine {
     /// Says that a sudden loss was meant: what was before it is no longer held. Errors: `Unknown`, `Data`.
     pub async fn confirm_shrink(&self, did: &Did) -> Result<(), Error> {
         let found = self.inner.change_settings(|settings| {
-            settings.accounts.iter_mut().find(|account| account.did == *did).map(|account| account.pinned.clear())
+            settings
+                .accounts
+                .iter_mut()
+                .find(|account| account.did == *did)
+                .map(|account| account.pinned.clear())
         })?;
         found.ok_or_else(|| unknown("account", did))?;
         let subject = Subject::Account(did.clone());
-        self.inner.ask(move |catalogue| catalogue.clear(&subject, problem::SHRUNK).map(drop)).await?;
+        self.inner
+            .ask(move |catalogue| catalogue.clear(&subject, problem::SHRUNK).map(drop))
+            .await?;
         self.inner.listen_changed();
         Ok(())
     }
@@ -184,10 +206,14 @@ impl Engine {
         let history = inner.history(&account.did, now).await?;
         let policy = inner.policy(&account.did)?;
         let due = schedule::due(&policy, &history, &inner.machine_facts(now), now);
-        let next_due = due.time(now).map(millis);
+        let next_due = schedule::next_due(&policy, &history, now).map(millis);
         let settings = inner.settings();
         let holding: Vec<&settings::Place> = latest.as_ref().map_or_else(Vec::new, |snapshot| {
-            settings.places.iter().filter(|p| snapshot.places.iter().any(|held| *held == p.vault.as_str())).collect()
+            settings
+                .places
+                .iter()
+                .filter(|p| snapshot.places.iter().any(|held| *held == p.vault.as_str()))
+                .collect()
         });
         let home = crate::default_place().unwrap_or_default();
         let here = |place: &&settings::Place| on_this_computer(&place.folder, &home) == OnThisComputer::Yes;
@@ -196,7 +222,11 @@ impl Engine {
         let stale = last_checked
             .is_none_or(|checked| now.as_second() - checked.as_second() > every * i64::from(STALE_AFTER_RUNS));
         let kept = match &latest {
-            None => Kept { state: KeptState::Nothing, last_checked: None, ..Kept::nothing() },
+            None => Kept {
+                state: KeptState::Nothing,
+                last_checked: None,
+                ..Kept::nothing()
+            },
             Some(snapshot) => Kept {
                 state: match (stale, snapshot.media_pending) {
                     (true, _) => KeptState::Stale,
@@ -227,7 +257,9 @@ impl Engine {
         };
         Ok(Account {
             did: account.did.to_string(),
-            handle: facts.handle.or_else(|| account.handle.as_ref().map(ToString::to_string)),
+            handle: facts
+                .handle
+                .or_else(|| account.handle.as_ref().map(ToString::to_string)),
             display_name: facts.display_name,
             avatar: facts.avatar,
             host: facts.host,
@@ -267,7 +299,10 @@ impl Engine {
         if cancel.is_cancelled() {
             return Err(Error::Stopped);
         }
-        Ok((name.filter(|name| !name.trim().is_empty()), picture.as_ref().and_then(data_url)))
+        Ok((
+            name.filter(|name| !name.trim().is_empty()),
+            picture.as_ref().and_then(data_url),
+        ))
     }
 }
 

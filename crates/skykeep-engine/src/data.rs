@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 
 /// The application's name for operating systems.
-pub const APP_ID: &str = "app.skykeep.desktop";
+pub(crate) const APP_ID: &str = "app.skykeep.desktop";
 
 /// Where the data folder is, without making it.
 ///
@@ -27,12 +27,15 @@ pub fn location() -> Result<PathBuf, Error> {
 
 /// Where backups go when nobody chose a place: `~/Skykeep`, never Documents, which clouds sync away.
 pub fn default_place() -> Option<PathBuf> {
-    env::var_os("HOME").map(PathBuf::from).or_else(dirs::home_dir).map(|home| home.join("Skykeep"))
+    env::var_os("HOME")
+        .map(PathBuf::from)
+        .or_else(dirs::home_dir)
+        .map(|home| home.join("Skykeep"))
 }
 
 /// The data folder, locked for this engine until it is dropped.
 #[derive(Debug)]
-pub struct DataFolder {
+pub(crate) struct DataFolder {
     root: PathBuf,
     _lock: File,
 }
@@ -41,11 +44,16 @@ impl DataFolder {
     /// Makes the folder if it is not there (readable by its owner only) and takes its lock.
     ///
     /// Errors: `EngineRunning` when another process holds the lock; `Data`.
-    pub fn open(root: impl Into<PathBuf>) -> Result<Self, Error> {
+    pub(crate) fn open(root: impl Into<PathBuf>) -> Result<Self, Error> {
         let root = root.into();
         create_private(&root).map_err(Error::data(&root))?;
         let lock_path = root.join("engine.lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(Error::data(&lock_path))?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .map_err(Error::data(&lock_path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Error::EngineRunning { folder: root }),
@@ -57,27 +65,27 @@ impl DataFolder {
     }
 
     /// The folder itself.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// The settings file.
-    pub fn settings(&self) -> PathBuf {
+    pub(crate) fn settings(&self) -> PathBuf {
         self.root.join("settings.toml")
     }
 
     /// The catalogue.
-    pub fn catalogue(&self) -> PathBuf {
+    pub(crate) fn catalogue(&self) -> PathBuf {
         self.root.join("catalogue.db")
     }
 
     /// The staging vault.
-    pub fn staging(&self) -> PathBuf {
+    pub(crate) fn staging(&self) -> PathBuf {
         self.root.join("staging")
     }
 
     /// Downloads that are not proved yet. Emptied at every start.
-    pub fn incoming(&self) -> PathBuf {
+    pub(crate) fn incoming(&self) -> PathBuf {
         self.root.join("incoming")
     }
 

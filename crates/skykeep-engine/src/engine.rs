@@ -141,7 +141,7 @@ async fn writer_key(data: &DataFolder) -> Result<WriterKey, Error> {
     let root = data.root().to_owned();
     let fetch = move || -> Result<WriterKey, Error> {
         let store: Box<dyn KeyStore> = keys::from_env(&root)?;
-        let name = SecretName::WRITER;
+        let name = SecretName::writer();
         if let Some(secret) = store.get(&name)? {
             if let Ok(bytes) = <[u8; 32]>::try_from(secret.expose().as_slice()) {
                 return Ok(WriterKey::from_bytes(&bytes));
@@ -231,8 +231,15 @@ impl Inner {
         self.ask(move |catalogue| {
             let facts = catalogue.account(&did)?.unwrap_or_default();
             let latest = catalogue.latest(&did)?;
-            let host = facts.host.as_deref().map(|host| catalogue.host(host)).transpose()?.flatten();
-            let taken = latest.as_ref().and_then(|snapshot| Timestamp::from_millisecond(snapshot.taken).ok());
+            let host = facts
+                .host
+                .as_deref()
+                .map(|host| catalogue.host(host))
+                .transpose()?
+                .flatten();
+            let taken = latest
+                .as_ref()
+                .and_then(|snapshot| Timestamp::from_millisecond(snapshot.taken).ok());
             Ok(History {
                 running,
                 status: facts.status,
@@ -241,7 +248,9 @@ impl Inner {
                 last_snapshot: taken,
                 last_full: facts.last_full,
                 last_media_try: facts.last_media_try,
-                media_missing: latest.as_ref().map_or(0, |snapshot| snapshot.media_missing.len() as u64),
+                media_missing: latest
+                    .as_ref()
+                    .map_or(0, |snapshot| snapshot.media_missing.len() as u64),
                 media_pending: latest.map_or(0, |snapshot| snapshot.media_pending),
             })
         })
@@ -264,7 +273,13 @@ impl Inner {
     }
 
     /// The host answered for this account.
-    pub(crate) async fn seen(&self, did: &Did, handle: &Option<Handle>, host: &str, now: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn seen(
+        &self,
+        did: &Did,
+        handle: &Option<Handle>,
+        host: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let (handle, name) = (handle.as_ref().map(ToString::to_string), host.to_owned());
         self.account_facts(did, move |facts| {
             facts.handle = handle;
@@ -274,12 +289,14 @@ impl Inner {
         })
         .await?;
         let host = host.to_owned();
-        self.ask(move |catalogue| catalogue.host_answered(&host).map(drop)).await
+        self.ask(move |catalogue| catalogue.host_answered(&host).map(drop))
+            .await
     }
 
     /// What is kept was confirmed against the host.
     pub(crate) async fn checked(&self, did: &Did, now: Timestamp) -> Result<(), Error> {
-        self.account_facts(did, move |facts| facts.last_checked = Some(now)).await
+        self.account_facts(did, move |facts| facts.last_checked = Some(now))
+            .await
     }
 
     /// Everything was asked for, not only what is new.
@@ -289,7 +306,8 @@ impl Inner {
 
     /// Missing media were asked for.
     pub(crate) async fn media_tried(&self, did: &Did, now: Timestamp) -> Result<(), Error> {
-        self.account_facts(did, move |facts| facts.last_media_try = Some(now)).await
+        self.account_facts(did, move |facts| facts.last_media_try = Some(now))
+            .await
     }
 
     /// Remembers a snapshot that staging holds.
@@ -326,9 +344,18 @@ impl Inner {
 
     /// Whether a commit is in a snapshot already.
     pub(crate) async fn knows_commit(&self, writer: &Writer, commit: Cid) -> Result<bool, Error> {
-        let Some(snapshot) = writer.previous() else { return Ok(false) };
-        let all = self.staging.snapshots(&snapshot.manifest.account).await.map_err(Error::Staging)?;
-        Ok(all.sound.iter().any(|snapshot| snapshot.manifest.body.commit.cid == commit))
+        let Some(snapshot) = writer.previous() else {
+            return Ok(false);
+        };
+        let all = self
+            .staging
+            .snapshots(&snapshot.manifest.account)
+            .await
+            .map_err(Error::Staging)?;
+        Ok(all
+            .sound
+            .iter()
+            .any(|snapshot| snapshot.manifest.body.commit.cid == commit))
     }
 
     /// Holds a snapshot until someone says that a loss was meant.
@@ -349,12 +376,15 @@ impl Inner {
 
     /// A sudden loss stands until someone says that it was meant.
     pub(crate) async fn raise_shrink(&self, did: &Did, shrink: &Problem, now: Timestamp) -> Result<(), Error> {
-        self.raise_problem(&Subject::Account(did.clone()), shrink.clone(), now).await
+        self.raise_problem(&Subject::Account(did.clone()), shrink.clone(), now)
+            .await
     }
 
     async fn raise_problem(&self, subject: &Subject, problem: Problem, now: Timestamp) -> Result<(), Error> {
         let (subject, told) = (subject.clone(), problem.clone());
-        let new = self.ask(move |catalogue| catalogue.raise(&subject, &problem, now)).await?;
+        let new = self
+            .ask(move |catalogue| catalogue.raise(&subject, &problem, now))
+            .await?;
         if new && told.severity > crate::api::Severity::Note {
             let _ = self.events.send(Event::Notify { problem: told });
         }
@@ -390,17 +420,26 @@ impl Inner {
     /// Fills the catalogue with the snapshots of an account that staging holds.
     pub(crate) async fn rebuild_account(&self, did: &Did) -> Result<(), Error> {
         let folder = AccountFolder::of(did).map_err(Error::Staging)?;
-        let rows = crate::rows::of_account(&self.staging, &folder).await.map_err(Error::Staging)?;
+        let rows = crate::rows::of_account(&self.staging, &folder)
+            .await
+            .map_err(Error::Staging)?;
         let latest = rows.last().map(|row| row.snapshot.taken);
         let did_row = did.clone();
-        self.ask(move |catalogue| catalogue.replace_snapshots(&did_row, &rows)).await?;
+        self.ask(move |catalogue| catalogue.replace_snapshots(&did_row, &rows))
+            .await?;
         if let Some(taken) = latest.and_then(|taken| Timestamp::from_millisecond(taken).ok()) {
-            self.account_facts(did, move |facts| facts.last_checked = facts.last_checked.max(Some(taken))).await?;
+            self.account_facts(did, move |facts| {
+                facts.last_checked = facts.last_checked.max(Some(taken))
+            })
+            .await?;
         }
         Ok(())
     }
 }
 
 pub(crate) fn unknown(what: &'static str, name: impl ToString) -> Error {
-    Error::Unknown { what, name: name.to_string() }
+    Error::Unknown {
+        what,
+        name: name.to_string(),
+    }
 }

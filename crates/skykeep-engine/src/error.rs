@@ -159,6 +159,12 @@ impl Error {
         matches!(
             self,
             Self::Stopped | Self::Net(skykeep_net::Error::Cancelled) | Self::Staging(skykeep_vault::Error::Stopped)
-        ) || matches!(self, Self::Place { source: skykeep_vault::Error::Stopped, .. })
+        ) || matches!(
+            self,
+            Self::Place {
+                source: skykeep_vault::Error::Stopped,
+                ..
+            }
+        )
     }
 }

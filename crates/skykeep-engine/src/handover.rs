@@ -153,7 +153,11 @@ impl Door {
             Ok(engine) => Ok(Self::Here(engine)),
             Err(Error::EngineRunning { folder }) => {
                 let socket = socket_path(&folder);
-                if socket.exists() { Ok(Self::There(There { socket })) } else { Err(Error::EngineRunning { folder }) }
+                if socket.exists() {
+                    Ok(Self::There(There { socket }))
+                } else {
+                    Err(Error::EngineRunning { folder })
+                }
             }
             Err(error) => Err(error),
         }
@@ -213,11 +217,20 @@ impl Engine {
             Request::Snapshots { account } => {
                 Reply::Snapshots(self.snapshots(&self.find_account(&account).await?).await?)
             }
-            Request::Compare { account, earlier, later } => {
-                Reply::Comparison(self.compare(&self.find_account(&account).await?, &earlier, &later).await?)
-            }
+            Request::Compare {
+                account,
+                earlier,
+                later,
+            } => Reply::Comparison(
+                self.compare(&self.find_account(&account).await?, &earlier, &later)
+                    .await?,
+            ),
             Request::Check { place } => Reply::Checks(self.check(place.as_deref()).await?),
-            Request::Export { account, snapshot, folder } => {
+            Request::Export {
+                account,
+                snapshot,
+                folder,
+            } => {
                 let did = self.find_account(&account).await?;
                 Reply::Exported(self.export(&did, snapshot.as_deref(), &folder).await?)
             }
@@ -240,11 +253,20 @@ impl Engine {
     async fn back_up_each(&self, account: Option<&str>) -> Result<Vec<Ended>, Error> {
         let dids = match account {
             Some(account) => vec![self.find_account(account).await?],
-            None => self.inner.settings().accounts.into_iter().map(|account| account.did).collect(),
+            None => self
+                .inner
+                .settings()
+                .accounts
+                .into_iter()
+                .map(|account| account.did)
+                .collect(),
         };
         let mut ends = Vec::new();
         for did in dids {
-            ends.push(Ended { account: did.to_string(), end: self.back_up(&did).await? });
+            ends.push(Ended {
+                account: did.to_string(),
+                end: self.back_up(&did).await?,
+            });
         }
         Ok(ends)
     }
@@ -285,7 +307,9 @@ mod socket {
     use tokio::sync::mpsc;
     use tracing::{debug, warn};
 
-    use super::{CancellationToken, Engine, Error, Line, Problem, Progress, Reply, Request, There, problem, socket_path};
+    use super::{
+        CancellationToken, Engine, Error, Line, Problem, Progress, Reply, Request, There, problem, socket_path,
+    };
 
     /// Longest line that is read, in bytes: the paths of a million changed records fit.
     const MAX_LINE: u64 = 128 << 20;

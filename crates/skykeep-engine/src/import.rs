@@ -82,7 +82,10 @@ impl Engine {
         let finds = blocking(move || search(&given)).await?;
         let named = paths.first().cloned().unwrap_or_default();
         if finds.cars.is_empty() {
-            return Err(Error::Import { path: named, reason: "there is no CAR file in it".to_owned() });
+            return Err(Error::Import {
+                path: named,
+                reason: "there is no CAR file in it".to_owned(),
+            });
         }
         let cancel = self.inner.shutdown.child_token();
         let did = self.whose(name, &cancel).await?;
@@ -91,7 +94,10 @@ impl Engine {
             self.add_account(&Person::unseen(&did, keys.host.as_deref())).await?;
         }
         let Some(reporter) = self.inner.begin(&did) else {
-            return Err(Error::Import { path: named, reason: "a backup of this account is under way".to_owned() });
+            return Err(Error::Import {
+                path: named,
+                reason: "a backup of this account is under way".to_owned(),
+            });
         };
         let mut repos = Vec::new();
         for car in &finds.cars {
@@ -99,9 +105,14 @@ impl Engine {
             repos.push((car.clone(), prove(&did, &keys.history, car).await?));
         }
         repos.sort_by_key(|(_, repo)| repo.commit().rev);
-        let mut imported = Imported { did: did.clone(), snapshots: Vec::new() };
+        let mut imported = Imported {
+            did: did.clone(),
+            snapshots: Vec::new(),
+        };
         for (file, repo) in repos {
-            imported.snapshots.push(self.keep_import(&did, &keys, &finds, &file, repo, &reporter).await?);
+            imported
+                .snapshots
+                .push(self.keep_import(&did, &keys, &finds, &file, repo, &reporter).await?);
         }
         self.inner.rebuild_account(&did).await?;
         if !self.inner.settings().places.is_empty() {
@@ -121,9 +132,9 @@ impl Engine {
         }
         match name.trim().parse::<Identifier>().map_err(Error::Net)? {
             Identifier::Did(did) => Ok(did),
-            Identifier::Handle(handle) => {
-                Ok(Resolver::new(&self.inner.client).resolve_handle(&handle, cancel).await?)
-            }
+            Identifier::Handle(handle) => Ok(Resolver::new(&self.inner.client)
+                .resolve_handle(&handle, cancel)
+                .await?),
         }
     }
 
@@ -150,7 +161,13 @@ impl Engine {
             if let (true, Some(history)) = (audit.is_valid(), audit.key_history()) {
                 let host = audit.current().and_then(|state| state.pds());
                 let head = audit.head().map(|operation| operation.cid);
-                return Ok(Keys { history, host, head, log: Some(bytes), document: None });
+                return Ok(Keys {
+                    history,
+                    host,
+                    head,
+                    log: Some(bytes),
+                    document: None,
+                });
             }
         }
         Err(error)
@@ -171,12 +188,21 @@ impl Engine {
         let mut writer = Writer::begin(staging, did, &key).await.map_err(Error::Staging)?;
         reporter.phase(Phase::Keeping, None, None);
         let source = File::open(file).map_err(Error::data(file))?;
-        writer.put_base(&repo, &keys.history, vec![source]).await.map_err(Error::Staging)?;
+        writer
+            .put_base(&repo, &keys.history, vec![source])
+            .await
+            .map_err(Error::Staging)?;
         if let Some(log) = &keys.log {
-            writer.put_identity(IdentityKind::AuditLog, log.clone()).await.map_err(Error::Staging)?;
+            writer
+                .put_identity(IdentityKind::AuditLog, log.clone())
+                .await
+                .map_err(Error::Staging)?;
         }
         if let Some(document) = &keys.document {
-            writer.put_identity(IdentityKind::DidDocument, document.clone()).await.map_err(Error::Staging)?;
+            writer
+                .put_identity(IdentityKind::DidDocument, document.clone())
+                .await
+                .map_err(Error::Staging)?;
         }
         reporter.phase(Phase::Media, Some(repo.blobs().len() as u64), None);
         let (mut media, mut missing) = (0, Vec::new());
@@ -251,7 +277,9 @@ impl Person {
             handle: None,
             display_name: None,
             avatar: None,
-            host: host.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default(),
+            host: host
+                .and_then(|url| url.host_str().map(str::to_owned))
+                .unwrap_or_default(),
             status: crate::api::HostingStatus::Unknown,
             known: false,
         }
@@ -260,8 +288,13 @@ impl Person {
 
 /// When a repository says that it was written: its rev, and never later than now.
 fn dated(repo: &VerifiedRepo) -> Timestamp {
-    let micros = repo.commit().rev.map_or(0, |rev| i64::try_from(rev.micros()).unwrap_or(0));
-    Timestamp::from_microsecond(micros).unwrap_or_default().min(Timestamp::now())
+    let micros = repo
+        .commit()
+        .rev
+        .map_or(0, |rev| i64::try_from(rev.micros()).unwrap_or(0));
+    Timestamp::from_microsecond(micros)
+        .unwrap_or_default()
+        .min(Timestamp::now())
 }
 
 async fn prove(did: &Did, history: &KeyHistory, car: &Path) -> Result<Arc<VerifiedRepo>, Error> {
@@ -271,7 +304,10 @@ async fn prove(did: &Did, history: &KeyHistory, car: &Path) -> Result<Arc<Verifi
         Ok(RepoCheck::of(&history).run(&mut [file])?)
     })
     .await?;
-    let unproved = || Error::Unproved { did: did.clone(), findings: checked.report.findings.clone() };
+    let unproved = || Error::Unproved {
+        did: did.clone(),
+        findings: checked.report.findings.clone(),
+    };
     checked.repo.map(Arc::new).ok_or_else(unproved)
 }
 
@@ -293,7 +329,10 @@ fn search(paths: &[PathBuf]) -> Result<Finds, Error> {
     while let Some(path) = queue.pop_front() {
         seen += 1;
         if seen > MAX_FILES {
-            return Err(Error::Import { path, reason: format!("there are more than {MAX_FILES} files") });
+            return Err(Error::Import {
+                path,
+                reason: format!("there are more than {MAX_FILES} files"),
+            });
         }
         let kind = fs::symlink_metadata(&path).map_err(Error::data(&path))?;
         if kind.is_dir() {
@@ -314,7 +353,10 @@ fn search(paths: &[PathBuf]) -> Result<Finds, Error> {
 fn sort_file(finds: &mut Finds, path: PathBuf, len: u64) -> Result<(), Error> {
     let mut head = Vec::new();
     let mut file = File::open(&path).map_err(Error::data(&path))?;
-    file.by_ref().take(64).read_to_end(&mut head).map_err(Error::data(&path))?;
+    file.by_ref()
+        .take(64)
+        .read_to_end(&mut head)
+        .map_err(Error::data(&path))?;
     if is_car(&head) {
         finds.cars.push(path);
         return Ok(());
@@ -326,7 +368,11 @@ fn sort_file(finds: &mut Finds, path: PathBuf, len: u64) -> Result<(), Error> {
     if len <= MAX_BLOB {
         let mut hash = sha2::Sha256::default();
         let whole = io::Cursor::new(head).chain(file);
-        io::copy(&mut io::BufReader::with_capacity(64 << 10, whole), &mut HashSink(&mut hash)).map_err(Error::data(&path))?;
+        io::copy(
+            &mut io::BufReader::with_capacity(64 << 10, whole),
+            &mut HashSink(&mut hash),
+        )
+        .map_err(Error::data(&path))?;
         let digest = sha2::Digest::finalize(hash).into();
         finds.blobs.insert(Cid::from_digest(Codec::Raw, digest), path);
     }
@@ -367,7 +413,10 @@ mod tests {
         let finds = search(&[dir.path().to_owned()]).unwrap();
         assert_eq!(finds.cars, [dir.path().join("backup")]);
         assert_eq!(finds.logs, [dir.path().join("plc-log.json")]);
-        assert_eq!(finds.blobs[&Cid::of(Codec::Raw, b"picture")], dir.path().join("blobs/whatever.bin"));
+        assert_eq!(
+            finds.blobs[&Cid::of(Codec::Raw, b"picture")],
+            dir.path().join("blobs/whatever.bin")
+        );
         assert!(search(&[dir.path().join("nothing")]).is_err());
     }
 }

@@ -32,9 +32,14 @@ impl Engine {
         let now = Timestamp::now();
         let folder = std::path::absolute(folder).map_err(Error::data(folder))?;
         let name = name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| {
-            folder.file_name().map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned())
+            folder
+                .file_name()
+                .map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned())
         });
-        let at_place = |source| Error::Place { name: name.clone(), source };
+        let at_place = |source| Error::Place {
+            name: name.clone(),
+            source,
+        };
         let made = !folder.exists();
         if made {
             std::fs::create_dir_all(&folder).map_err(Error::data(&folder))?;
@@ -53,7 +58,12 @@ impl Engine {
                 return Err(at_place(error));
             }
         };
-        let place = settings::Place { vault: vault.id().clone(), name, folder: folder.clone(), added: now };
+        let place = settings::Place {
+            vault: vault.id().clone(),
+            name,
+            folder: folder.clone(),
+            added: now,
+        };
         let known = self.inner.change_settings(|settings| {
             let known = settings.place(place.vault.as_str()).is_some();
             if !known {
@@ -73,7 +83,8 @@ impl Engine {
     /// Forgets a place. What it holds stays. Errors: `Unknown`, `Data`.
     pub async fn remove_place(&self, id: &str) -> Result<(), Error> {
         let place = self.find_place(id)?;
-        self.inner.change_settings(|settings| settings.places.retain(|p| p.vault != place.vault))?;
+        self.inner
+            .change_settings(|settings| settings.places.retain(|p| p.vault != place.vault))?;
         let gone = place.vault.to_string();
         self.inner.ask(move |catalogue| catalogue.forget_place(&gone)).await?;
         info!(place = %place.name, "place removed; what it holds stays");
@@ -90,18 +101,34 @@ impl Engine {
         let inner = &self.inner;
         let folder = std::path::absolute(folder).map_err(Error::data(folder))?;
         let name = folder.display().to_string();
-        let at_place = |source| Error::Place { name: name.clone(), source };
-        let store = FolderStore::open(&folder, inner.writer_key.id()).await.map_err(at_place)?;
+        let at_place = |source| Error::Place {
+            name: name.clone(),
+            source,
+        };
+        let store = FolderStore::open(&folder, inner.writer_key.id())
+            .await
+            .map_err(at_place)?;
         let vault = Vault::open(Arc::new(store), None).await.map_err(at_place)?;
         let mut dids = Vec::new();
         for account in vault.accounts().await.map_err(at_place)? {
-            let Some(latest) = vault.latest(&account, None).await.map_err(at_place)? else { continue };
+            let Some(latest) = vault.latest(&account, None).await.map_err(at_place)? else {
+                continue;
+            };
             let body = &latest.manifest.body;
             let cancel = inner.shutdown.clone();
-            let mut watch =
-                move |_| if cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-            skykeep_vault::deliver(&[&vault], &inner.staging, &account, &mut watch).await.map_err(at_place)?;
-            let host = url::Url::parse(&body.host).ok().and_then(|url| url.host_str().map(str::to_owned));
+            let mut watch = move |_| {
+                if cancel.is_cancelled() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            };
+            skykeep_vault::deliver(&[&vault], &inner.staging, &account, &mut watch)
+                .await
+                .map_err(at_place)?;
+            let host = url::Url::parse(&body.host)
+                .ok()
+                .and_then(|url| url.host_str().map(str::to_owned));
             let person = Person {
                 did: body.did.to_string(),
                 handle: body.handle.as_ref().map(ToString::to_string),
@@ -142,7 +169,10 @@ impl Engine {
         for place in places {
             match self.check_place(&place).await {
                 Ok(check) => checks.push(check),
-                Err(Error::Place { source: skykeep_vault::Error::Missing, .. }) if all => {}
+                Err(Error::Place {
+                    source: skykeep_vault::Error::Missing,
+                    ..
+                }) if all => {}
                 Err(error) => return Err(error),
             }
         }
@@ -153,10 +183,19 @@ impl Engine {
         let inner = &self.inner;
         let vault = backup::open(inner, place).await?;
         let cancel = inner.shutdown.clone();
-        let mut watch = move |_| if cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        let mut watch = move |_| {
+            if cancel.is_cancelled() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
         let report = skykeep_vault::check(&vault, &mut watch)
             .await
-            .map_err(|source| Error::Place { name: place.name.clone(), source })?;
+            .map_err(|source| Error::Place {
+                name: place.name.clone(),
+                source,
+            })?;
         let check = to_check(place, &report);
         let now = Timestamp::now();
         let id = place.vault.to_string();
@@ -165,7 +204,14 @@ impl Engine {
         inner
             .ask(move |catalogue| {
                 let facts = catalogue.place(&id)?.unwrap_or_default();
-                catalogue.set_place(&id, &PlaceFacts { last_checked: Some(now), last_seen: Some(now), ..facts })?;
+                catalogue.set_place(
+                    &id,
+                    &PlaceFacts {
+                        last_checked: Some(now),
+                        last_seen: Some(now),
+                        ..facts
+                    },
+                )?;
                 let subject = Subject::Place(id);
                 match found {
                     Some(problem) => catalogue.raise(&subject, &problem, now).map(drop),
@@ -180,10 +226,14 @@ impl Engine {
     /// A place by its id, its name or its folder. Errors: `Unknown`.
     pub(crate) fn find_place(&self, id: &str) -> Result<settings::Place, Error> {
         let settings = self.inner.settings();
-        let named = |place: &&settings::Place| {
-            place.vault.as_str() == id || place.name == id || place.folder == Path::new(id)
-        };
-        settings.places.iter().find(named).cloned().ok_or_else(|| unknown("place", id))
+        let named =
+            |place: &&settings::Place| place.vault.as_str() == id || place.name == id || place.folder == Path::new(id);
+        settings
+            .places
+            .iter()
+            .find(named)
+            .cloned()
+            .ok_or_else(|| unknown("place", id))
     }
 
     async fn place_now(&self, place: &settings::Place) -> Result<Place, Error> {
@@ -197,7 +247,9 @@ impl Engine {
             Err(_) => (PlaceState::Absent, None),
         };
         let id = place.vault.to_string();
-        let facts = inner.ask(move |catalogue| Ok(catalogue.place(&id)?.unwrap_or_default())).await?;
+        let facts = inner
+            .ask(move |catalogue| Ok(catalogue.place(&id)?.unwrap_or_default()))
+            .await?;
         let home = crate::default_place().unwrap_or_default();
         Ok(Place {
             id: place.vault.to_string(),
@@ -228,10 +280,12 @@ fn to_check(place: &settings::Place, report: &CheckReport) -> Check {
     let damaged: Vec<Damage> = report
         .damages
         .iter()
+        // What a writer gave up itself is nobody's loss.
+        .filter(|damage| damage.fault != Fault::Abandoned)
         .map(|damage| Damage {
             name: damage.file.path().to_string(),
             state: match damage.fault {
-                Fault::Damaged | Fault::Refused => "damaged",
+                Fault::Damaged | Fault::Refused | Fault::Abandoned => "damaged",
                 Fault::Missing => "missing",
                 Fault::Unreadable => "unreadable",
             }
@@ -246,6 +300,9 @@ fn to_check(place: &settings::Place, report: &CheckReport) -> Check {
         bytes: report.bytes,
         damaged,
         whole_snapshots: snapshots().filter(|snapshot| snapshot.is_whole()).count() as u64,
-        touched_snapshots: snapshots().filter(|s| !s.is_whole()).map(|s| s.name.to_string()).collect(),
+        touched_snapshots: snapshots()
+            .filter(|s| !s.is_whole())
+            .map(|s| s.name.to_string())
+            .collect(),
     }
 }

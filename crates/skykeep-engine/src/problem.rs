@@ -32,7 +32,13 @@ use Action::{BackUpNow, CheckNow, ChoosePlace, ConfirmShrink, EnterDid, OpenPlac
 use Severity::{Danger, NeedsYou, Note};
 
 fn draft(code: &'static str, severity: Severity, actions: &'static [Action]) -> Draft {
-    Draft { code, severity, actions, values: Vec::new(), detail: None }
+    Draft {
+        code,
+        severity,
+        actions,
+        values: Vec::new(),
+        detail: None,
+    }
 }
 
 impl Draft {
@@ -67,7 +73,10 @@ pub fn to_problem(error: &Error) -> Problem {
 
 /// What a person reads about a sudden loss.
 pub(crate) fn shrunk(records: u64, media: u64) -> Problem {
-    draft(SHRUNK, Danger, &[ConfirmShrink]).with("records", records).with("media", media).into_problem()
+    draft(SHRUNK, Danger, &[ConfirmShrink])
+        .with("records", records)
+        .with("media", media)
+        .into_problem()
 }
 
 /// What a person reads about damaged files in a place.
@@ -87,35 +96,41 @@ fn of(error: &Error) -> Draft {
         Error::Protocol(source) => draft("data_unreadable", NeedsYou, &[TryAgain, ShowDetail]).detail(chain(source)),
         Error::Catalogue(source) => of_catalogue(source).detail(chain(source)),
         Error::Keys(source) => of_keys(source).detail(chain(source)),
-        Error::Settings { path, reason } => {
-            draft("settings_wrong", NeedsYou, &[]).with("file", shown(path)).with("reason", reason)
-        }
+        Error::Settings { path, reason } => draft("settings_wrong", NeedsYou, &[])
+            .with("file", shown(path))
+            .with("reason", reason),
         Error::Data { path, source } if source.kind() == ErrorKind::StorageFull => {
-            draft("computer_full", NeedsYou, &[TryAgain]).with("folder", shown(path)).detail(source)
+            draft("computer_full", NeedsYou, &[TryAgain])
+                .with("folder", shown(path))
+                .detail(source)
         }
-        Error::Data { path, source } => {
-            draft("data_folder", NeedsYou, &[TryAgain]).with("folder", shown(path)).detail(source)
-        }
+        Error::Data { path, source } => draft("data_folder", NeedsYou, &[TryAgain])
+            .with("folder", shown(path))
+            .detail(source),
         Error::EngineRunning { folder } => draft("already_running", Note, &[]).with("folder", shown(folder)),
         Error::Unknown { what, name } => draft("not_found", Note, &[]).with("what", what).with("name", name),
         Error::NoPlace => draft("no_place", NeedsYou, &[ChoosePlace]),
         Error::PlaceKnown { path } => draft("place_known", Note, &[OpenPlace]).with("folder", shown(path)),
         Error::NoHost { did } => draft("no_host", NeedsYou, &[TryAgain]).with("did", did),
-        Error::BadIdentityLog { did, reason } => {
-            draft("identity_log_bad", Danger, &[TryAgain, ShowDetail]).with("did", did).detail(reason)
-        }
+        Error::BadIdentityLog { did, reason } => draft("identity_log_bad", Danger, &[TryAgain, ShowDetail])
+            .with("did", did)
+            .detail(reason),
         Error::Unproved { did, findings } => {
             let all: Vec<String> = findings.iter().map(|f| format!("{}: {}", f.code, f.detail)).collect();
-            draft("repo_unproved", Danger, &[BackUpNow, ShowDetail]).with("did", did).detail(all.join("\n"))
+            draft("repo_unproved", Danger, &[BackUpNow, ShowDetail])
+                .with("did", did)
+                .detail(all.join("\n"))
         }
-        Error::FutureRev { did, rev } => draft("future_rev", NeedsYou, &[TryAgain]).with("did", did).with("rev", rev),
+        Error::FutureRev { did, rev } => draft("future_rev", NeedsYou, &[TryAgain])
+            .with("did", did)
+            .with("rev", rev),
         Error::StaleKey { did, operation } => {
             let detail = operation.map_or_else(|| did.to_string(), |cid| format!("{did}, operation {cid}"));
             draft("stale_key", Danger, &[TryAgain, ShowDetail]).detail(detail)
         }
-        Error::Import { path, reason } => {
-            draft("import_failed", NeedsYou, &[]).with("file", shown(path)).with("reason", reason)
-        }
+        Error::Import { path, reason } => draft("import_failed", NeedsYou, &[])
+            .with("file", shown(path))
+            .with("reason", reason),
         Error::ExportNotEmpty { path } => draft("export_not_empty", Note, &[ChoosePlace]).with("folder", shown(path)),
         Error::SnapshotBroken { id, reason } => {
             draft("snapshot_broken", Danger, &[CheckNow, ShowDetail]).detail(format!("{id}: {reason}"))
@@ -148,18 +163,16 @@ fn of_net(error: &Net) -> Draft {
             Refusal::Scheme | Refusal::Address => draft("host_address", NeedsYou, &[ShowDetail]).with("host", host),
         },
         Net::Input { text } => draft("not_an_account", Note, &[TryAgain]).with("text", text),
-        Net::HandleNotFound { handle } => {
-            draft("handle_not_found", Note, &[TryAgain, EnterDid]).with("handle", handle)
-        }
+        Net::HandleNotFound { handle } => draft("handle_not_found", Note, &[TryAgain, EnterDid]).with("handle", handle),
         Net::HandleMismatch { handle, .. } => {
             draft("handle_mismatch", NeedsYou, &[EnterDid, ShowDetail]).with("handle", handle)
         }
         Net::DidNotFound { did } => draft("identity_not_found", Note, &[TryAgain]).with("did", did),
         Net::DidTombstoned { did } => draft("identity_ended", Danger, &[ShowDetail]).with("did", did),
         Net::DidUnsupported { did } => draft("identity_unsupported", Note, &[]).with("did", did),
-        Net::Config { variable, reason } => {
-            draft("setting_wrong", NeedsYou, &[]).with("name", variable).with("reason", reason)
-        }
+        Net::Config { variable, reason } => draft("setting_wrong", NeedsYou, &[])
+            .with("name", variable)
+            .with("reason", reason),
         Net::Setup { .. } => draft("no_secure_network", NeedsYou, &[ShowDetail]),
         Net::File(source) if source.kind() == ErrorKind::StorageFull => {
             draft("computer_full", NeedsYou, &[TryAgain]).with("folder", "")
@@ -200,7 +213,9 @@ fn of_staging(error: &Vault) -> Draft {
     match error {
         Vault::Full { .. } => draft("computer_full", NeedsYou, &[TryAgain]).with("folder", ""),
         Vault::UnsupportedDid { did } => draft("identity_unsupported", Note, &[]).with("did", did),
-        Vault::NewerFormat { .. } => draft("vault_newer", NeedsYou, &[ShowDetail]).with("place", "Skykeep's own folder"),
+        Vault::NewerFormat { .. } => {
+            draft("vault_newer", NeedsYou, &[ShowDetail]).with("place", "Skykeep's own folder")
+        }
         Vault::Stopped => draft("stopped", Note, &[BackUpNow]),
         Vault::Missing | Vault::ReadOnly | Vault::FileTooLarge { .. } | Vault::Io { .. } => {
             draft("data_folder", NeedsYou, &[TryAgain, ShowDetail]).with("folder", "")
@@ -264,4 +279,215 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use skykeep_net::Cause;
+
+    use super::*;
+    use crate::words::problem_codes;
+
+    /// One error for every code that people can meet.
+    fn every_error() -> Vec<Error> {
+        let did = || -> skykeep_atproto::Did { "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap() };
+        let handle = || -> skykeep_atproto::Handle { "alice.test".parse().unwrap() };
+        let host = || "pds.example.org".to_owned();
+        let net = vec![
+            Net::RepoNotFound {
+                host: host(),
+                did: did(),
+            },
+            Net::RepoTakendown {
+                host: host(),
+                did: did(),
+            },
+            Net::RepoSuspended {
+                host: host(),
+                did: did(),
+            },
+            Net::RepoDeactivated {
+                host: host(),
+                did: did(),
+            },
+            Net::AuthRequired { host: host() },
+            Net::RateLimited {
+                host: host(),
+                wait: Duration::from_secs(5),
+            },
+            Net::Unreachable {
+                host: host(),
+                cause: Cause::Connect,
+            },
+            Net::Http {
+                host: host(),
+                status: 500,
+            },
+            Net::Refused {
+                host: host(),
+                reason: Refusal::PrivateAddress,
+            },
+            Net::Refused {
+                host: host(),
+                reason: Refusal::Address,
+            },
+            Net::Input {
+                text: "what".to_owned(),
+            },
+            Net::HandleNotFound { handle: handle() },
+            Net::HandleMismatch {
+                handle: handle(),
+                did: did(),
+                says: None,
+            },
+            Net::DidNotFound { did: did() },
+            Net::DidTombstoned { did: did() },
+            Net::DidUnsupported { did: did() },
+            Net::Config {
+                variable: "SKYKEEP_PLC_URL",
+                reason: "is no address",
+            },
+            Net::Setup {
+                reason: "no certificates".to_owned(),
+            },
+            Net::Cancelled,
+        ];
+        let vault_id = || skykeep_vault::layout::VaultId::random().unwrap();
+        let place = vec![
+            Vault::Missing,
+            Vault::ReadOnly,
+            Vault::Full { needed: None },
+            Vault::FileTooLarge {
+                path: "blob".to_owned(),
+                size: 5,
+            },
+            Vault::NotAVault { empty: true },
+            Vault::NotEmpty,
+            Vault::OtherVault {
+                expected: vault_id(),
+                found: vault_id(),
+            },
+            Vault::NewerFormat {
+                name: "x".to_owned(),
+                format: Some(2),
+                requires: None,
+            },
+            Vault::Damaged {
+                name: "x".to_owned(),
+                reason: "y",
+            },
+            Vault::Random,
+        ];
+        let io = |kind: ErrorKind| std::io::Error::from(kind);
+        let path = || PathBuf::from("/home/alice/x");
+        let mut all: Vec<Error> = net.into_iter().map(Error::Net).collect();
+        all.extend(place.into_iter().map(|source| Error::Place {
+            name: "Drive".to_owned(),
+            source,
+        }));
+        all.extend([
+            Error::Staging(Vault::Damaged {
+                name: "x".to_owned(),
+                reason: "y",
+            }),
+            Error::Protocol(skykeep_atproto::Error::Signature { what: "x" }),
+            Error::Catalogue(catalogue::Error::Newer { found: 9, known: 1 }),
+            Error::Catalogue(catalogue::Error::Busy),
+            Error::Keys(keys::Error::WrongPassphrase { path: path() }),
+            Error::Keys(keys::Error::NoRandomness),
+            Error::Settings {
+                path: path(),
+                reason: "a typo".to_owned(),
+            },
+            Error::Data {
+                path: path(),
+                source: io(ErrorKind::StorageFull),
+            },
+            Error::Data {
+                path: path(),
+                source: io(ErrorKind::PermissionDenied),
+            },
+            Error::EngineRunning { folder: path() },
+            Error::Unknown {
+                what: "account",
+                name: "bob".to_owned(),
+            },
+            Error::NoPlace,
+            Error::PlaceKnown { path: path() },
+            Error::NoHost { did: did() },
+            Error::BadIdentityLog {
+                did: did(),
+                reason: "x".to_owned(),
+            },
+            Error::Unproved {
+                did: did(),
+                findings: Vec::new(),
+            },
+            Error::FutureRev {
+                did: did(),
+                rev: skykeep_atproto::Tid::new(1, 1),
+            },
+            Error::StaleKey {
+                did: did(),
+                operation: None,
+            },
+            Error::Import {
+                path: path(),
+                reason: "x".to_owned(),
+            },
+            Error::ExportNotEmpty { path: path() },
+            Error::SnapshotBroken {
+                id: "x".to_owned(),
+                reason: "y".to_owned(),
+            },
+        ]);
+        all
+    }
+
+    #[test]
+    fn every_code_has_its_three_texts_filled_and_plain() {
+        /// Words that nobody should have to know.
+        const JARGON: [&str; 12] = [
+            "PDS",
+            "CAR",
+            "blob",
+            "repository",
+            "DID ",
+            "PLC",
+            "rotation",
+            "commit",
+            "errno",
+            "null",
+            "MST",
+            "CBOR",
+        ];
+        let mut problems: Vec<Problem> = every_error().iter().map(to_problem).collect();
+        problems.push(shrunk(60, 3));
+        problems.push(damage_found("Drive", 2, 1));
+        let mut seen = BTreeSet::new();
+        for problem in problems {
+            for text in [&problem.happened, &problem.means, &problem.todo] {
+                assert!(
+                    !text.is_empty() && !text.starts_with("problem."),
+                    "{}: {text}",
+                    problem.code
+                );
+                assert!(!text.contains(['{', '}']), "{}: {text}", problem.code);
+                for word in JARGON {
+                    assert!(!text.contains(word), "{}: {word} in {text}", problem.code);
+                }
+                assert!(!text.contains('!'), "{}: {text}", problem.code);
+            }
+            seen.insert(problem.code);
+        }
+        let written: BTreeSet<String> = problem_codes().into_iter().collect();
+        assert_eq!(
+            seen, written,
+            "words without a problem, or a problem that this test does not know"
+        );
+    }
 }

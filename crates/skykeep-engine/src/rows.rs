@@ -10,8 +10,14 @@ use crate::catalogue::SnapshotRow;
 pub(crate) fn snapshot(snapshot: &Snapshot, contents: &Contents) -> SnapshotRow {
     let manifest = &snapshot.manifest;
     let body = &manifest.body;
-    let mut collections: Vec<CollectionCount> =
-        body.counts.iter().map(|(name, count)| CollectionCount { collection: name.clone(), records: *count }).collect();
+    let mut collections: Vec<CollectionCount> = body
+        .counts
+        .iter()
+        .map(|(name, count)| CollectionCount {
+            collection: name.clone(),
+            records: *count,
+        })
+        .collect();
     collections.sort_by(|a, b| b.records.cmp(&a.records).then_with(|| a.collection.cmp(&b.collection)));
     let missing = contents
         .missing
@@ -42,7 +48,11 @@ pub(crate) fn snapshot(snapshot: &Snapshot, contents: &Contents) -> SnapshotRow 
         pinned: false,
         places: Vec::new(),
     };
-    SnapshotRow { writer: manifest.writer.id().to_string(), sequence: manifest.sequence, snapshot: row }
+    SnapshotRow {
+        writer: manifest.writer.id().to_string(),
+        sequence: manifest.sequence,
+        snapshot: row,
+    }
 }
 
 /// All sound snapshots of an account, oldest first, each told whether it changed anything.

@@ -25,7 +25,10 @@ impl Engine {
     ///
     /// When a run of the account is under way already, its end is waited for and told.
     pub async fn back_up(&self, did: &Did) -> Result<RunEnd, Error> {
-        self.inner.settings().account(did).ok_or_else(|| unknown("account", did))?;
+        self.inner
+            .settings()
+            .account(did)
+            .ok_or_else(|| unknown("account", did))?;
         match self.inner.begin(did) {
             Some(reporter) => Ok(self.run(reporter, Timestamp::now(), true).await),
             None => self.join_run(did).await,
@@ -48,7 +51,9 @@ impl Engine {
     /// Runs of the past, newest first.
     pub async fn runs(&self, did: Option<&Did>, limit: usize) -> Result<Vec<Run>, Error> {
         let did = did.cloned();
-        self.inner.ask(move |catalogue| catalogue.runs(did.as_ref(), limit)).await
+        self.inner
+            .ask(move |catalogue| catalogue.runs(did.as_ref(), limit))
+            .await
     }
 
     /// The scheduler. Ends when `cancel` does, after the runs under way have stopped.
@@ -102,12 +107,19 @@ impl Engine {
         let outcome = backup::run(&self.inner, &reporter, now, by_hand).instrument(span).await;
         let end = match self.inner.conclude(&did, outcome, now).await {
             Ok(end) => end,
-            Err(error) => RunEnd::Failed { problem: problem::to_problem(&error) },
+            Err(error) => RunEnd::Failed {
+                problem: problem::to_problem(&error),
+            },
         };
         // A run that the end of the program cut off is no run: it is caught up at the next start.
         let cut_off = self.inner.shutdown.is_cancelled() && end == RunEnd::Stopped;
         if !cut_off {
-            let run = Run { did: did.to_string(), began: now.as_millisecond(), ended: ended(now), end: end.clone() };
+            let run = Run {
+                did: did.to_string(),
+                began: now.as_millisecond(),
+                ended: ended(now),
+                end: end.clone(),
+            };
             if let Err(error) = self.inner.ask(move |catalogue| catalogue.add_run(&run)).await {
                 warn!(%error, "the run could not be recorded");
             }
@@ -148,10 +160,15 @@ impl Inner {
         match outcome {
             Ok(done) => {
                 let settled = subject.clone();
-                self.ask(move |catalogue| catalogue.clear_except(&settled, &[problem::SHRUNK])).await?;
+                self.ask(move |catalogue| catalogue.clear_except(&settled, &[problem::SHRUNK]))
+                    .await?;
                 Ok(match (done.delivery.reached, &done.delivery.failed) {
-                    (0, Some(error)) => RunEnd::Failed { problem: problem::to_problem(error) },
-                    (0, None) if done.delivery.absent > 0 => RunEnd::Skipped { why: done.delivery.absence() },
+                    (0, Some(error)) => RunEnd::Failed {
+                        problem: problem::to_problem(error),
+                    },
+                    (0, None) if done.delivery.absent > 0 => RunEnd::Skipped {
+                        why: done.delivery.absence(),
+                    },
                     _ => RunEnd::Completed { changed: done.changed },
                 })
             }
@@ -164,7 +181,11 @@ impl Inner {
                 let problem = problem::to_problem(&error);
                 self.raise(&subject, &error, now).await?;
                 self.note_host(did, &error, now).await?;
-                Ok(if is_skip(&error) { RunEnd::Skipped { why: problem } } else { RunEnd::Failed { problem } })
+                Ok(if is_skip(&error) {
+                    RunEnd::Skipped { why: problem }
+                } else {
+                    RunEnd::Failed { problem }
+                })
             }
         }
     }
@@ -183,7 +204,9 @@ impl Inner {
             let did = did.clone();
             self.ask(move |catalogue| {
                 let host = catalogue.account(&did)?.and_then(|facts| facts.host);
-                host.map(|host| catalogue.host_failed(&host, now, wait)).transpose().map(drop)
+                host.map(|host| catalogue.host_failed(&host, now, wait))
+                    .transpose()
+                    .map(drop)
             })
             .await?;
         }
@@ -207,7 +230,10 @@ fn is_skip(error: &Error) -> bool {
     match error {
         Error::Net(error) => matches!(
             error,
-            Net::RepoDeactivated { .. } | Net::RepoTakendown { .. } | Net::RepoSuspended { .. } | Net::RateLimited { .. }
+            Net::RepoDeactivated { .. }
+                | Net::RepoTakendown { .. }
+                | Net::RepoSuspended { .. }
+                | Net::RateLimited { .. }
         ),
         _ => false,
     }
@@ -216,7 +242,13 @@ fn is_skip(error: &Error) -> bool {
 impl backup::Delivery {
     /// Why nothing was delivered, when every place is simply not there.
     fn absence(&self) -> Problem {
-        let error = Error::Place { name: self.absent_name.clone(), source: skykeep_vault::Error::Missing };
-        Problem { severity: Severity::Note, ..problem::to_problem(&error) }
+        let error = Error::Place {
+            name: self.absent_name.clone(),
+            source: skykeep_vault::Error::Missing,
+        };
+        Problem {
+            severity: Severity::Note,
+            ..problem::to_problem(&error)
+        }
     }
 }

@@ -30,15 +30,32 @@ struct Active {
 
 impl Runs {
     /// Begins a run; `None` when one of this account is under way.
-    pub(crate) fn begin(self: &Arc<Self>, did: &Did, parent: &CancellationToken, events: broadcast::Sender<Event>) -> Option<Reporter> {
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        did: &Did,
+        parent: &CancellationToken,
+        events: broadcast::Sender<Event>,
+    ) -> Option<Reporter> {
         let cancel = parent.child_token();
         let mut active = self.lock();
         if active.contains_key(did) {
             return None;
         }
-        active.insert(did.clone(), Active { cancel: cancel.clone(), progress: None });
+        active.insert(
+            did.clone(),
+            Active {
+                cancel: cancel.clone(),
+                progress: None,
+            },
+        );
         drop(active);
-        let reporter = Reporter { runs: Arc::clone(self), did: did.clone(), cancel, events, state: Mutex::default() };
+        let reporter = Reporter {
+            runs: Arc::clone(self),
+            did: did.clone(),
+            cancel,
+            events,
+            state: Mutex::default(),
+        };
         reporter.phase(Phase::Asking, None, None);
         Some(reporter)
     }
@@ -82,7 +99,11 @@ struct Told {
 
 impl Default for Told {
     fn default() -> Self {
-        Self { phase_began: Instant::now(), last: None, progress: None }
+        Self {
+            phase_began: Instant::now(),
+            last: None,
+            progress: None,
+        }
     }
 }
 
@@ -110,7 +131,11 @@ impl Reporter {
         };
         {
             let mut told = self.told();
-            *told = Told { phase_began: Instant::now(), last: Some(Instant::now()), progress: Some(progress.clone()) };
+            *told = Told {
+                phase_began: Instant::now(),
+                last: Some(Instant::now()),
+                progress: Some(progress.clone()),
+            };
         }
         self.tell(progress);
     }
@@ -151,7 +176,9 @@ impl Reporter {
             active.progress = Some(progress.clone());
         }
         // Nobody listening is fine.
-        let _ = self.events.send(Event::Run { progress: Some(progress) });
+        let _ = self.events.send(Event::Run {
+            progress: Some(progress),
+        });
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
@@ -190,7 +217,15 @@ mod tests {
 
     fn progress(items: u64, items_total: Option<u64>, bytes: u64, bytes_total: Option<u64>) -> Progress {
         let did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz".to_owned();
-        Progress { did, phase: Phase::Media, items, items_total, bytes, bytes_total, seconds_left: None }
+        Progress {
+            did,
+            phase: Phase::Media,
+            items,
+            items_total,
+            bytes,
+            bytes_total,
+            seconds_left: None,
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ const FORMAT: u32 = 1;
 /// The whole file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Version of the file.
     pub format: u32,
     /// How often accounts are backed up.
@@ -39,7 +39,7 @@ pub struct Settings {
 /// How often accounts are backed up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     /// Minutes between two runs of an account.
     pub every_minutes: u32,
 }
@@ -53,7 +53,7 @@ impl Default for Schedule {
 /// Whom to ask instead of the usual ones. Addresses are base URLs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Network {
+pub(crate) struct Network {
     /// The PLC directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plc_url: Option<String>,
@@ -77,7 +77,7 @@ pub struct Network {
 /// An account to keep.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Account {
+pub(crate) struct Account {
     /// Its permanent number.
     pub did: Did,
     /// Its handle when it was added: for people who read this file.
@@ -96,7 +96,7 @@ pub struct Account {
 /// A place to keep backups in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Place {
+pub(crate) struct Place {
     /// Our own name for it: the vault's id.
     pub vault: VaultId,
     /// What its owner calls it.
@@ -121,7 +121,7 @@ impl Default for Settings {
 
 impl Settings {
     /// Reads the file; a missing one is the default. Errors: `Settings` when it cannot be understood, `Data`.
-    pub fn load(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn load(path: &Path) -> Result<Self, Error> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
@@ -145,24 +145,27 @@ impl Settings {
     }
 
     /// Replaces the file. Errors: `Data`.
-    pub fn save(&self, path: &Path) -> Result<(), Error> {
+    pub(crate) fn save(&self, path: &Path) -> Result<(), Error> {
         let text = toml::to_string_pretty(self).map_err(|error| refused(path, &error.to_string()))?;
         data::replace_file(path, text.as_bytes())
     }
 
     /// The account with this DID.
-    pub fn account(&self, did: &Did) -> Option<&Account> {
+    pub(crate) fn account(&self, did: &Did) -> Option<&Account> {
         self.accounts.iter().find(|account| account.did == *did)
     }
 
     /// The place with this id.
-    pub fn place(&self, id: &str) -> Option<&Place> {
+    pub(crate) fn place(&self, id: &str) -> Option<&Place> {
         self.places.iter().find(|place| place.vault.as_str() == id)
     }
 }
 
 fn refused(path: &Path, reason: &str) -> Error {
-    Error::Settings { path: path.to_owned(), reason: reason.to_owned() }
+    Error::Settings {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -203,7 +206,13 @@ mod tests {
     fn what_cannot_be_understood_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("settings.toml");
-        for bad in ["", "format = 2\nnew_thing = 1", "format = 1\ntypo = true", "format = 1\n[schedule]\nevery_minutes = 0", "\u{0}"] {
+        for bad in [
+            "",
+            "format = 2\nnew_thing = 1",
+            "format = 1\ntypo = true",
+            "format = 1\n[schedule]\nevery_minutes = 0",
+            "\u{0}",
+        ] {
             fs::write(&path, bad).unwrap();
             assert!(matches!(Settings::load(&path), Err(Error::Settings { .. })), "{bad:?}");
             assert_eq!(fs::read_to_string(&path).unwrap(), bad);

@@ -78,11 +78,19 @@ impl Engine {
         empty_folder(folder)?;
         let id = match snapshot {
             Some(id) => id.to_owned(),
-            None => self.snapshots(did).await?.first().map(|s| s.id.clone()).ok_or_else(|| unknown("snapshot", did))?,
+            None => self
+                .snapshots(did)
+                .await?
+                .first()
+                .map(|s| s.id.clone())
+                .ok_or_else(|| unknown("snapshot", did))?,
         };
         let found = self.find_whole(did, &id).await?;
         let (vault, account) = (&found.vault, &found.snapshot.manifest.account);
-        let broken = |source: skykeep_vault::Error| Error::SnapshotBroken { id: id.clone(), reason: source.to_string() };
+        let broken = |source: skykeep_vault::Error| Error::SnapshotBroken {
+            id: id.clone(),
+            reason: source.to_string(),
+        };
 
         let car_path = folder.join("repo.car");
         let car = File::create(&car_path).map_err(Error::data(&car_path))?;
@@ -108,8 +116,14 @@ impl Engine {
                 }
             }
         }
-        for (kind, name) in [(IdentityKind::AuditLog, "plc-log.json"), (IdentityKind::DidDocument, "did.json")] {
-            if let Some(bytes) = identity_part(vault, &found.snapshot, &found.contents, kind).await.map_err(broken)? {
+        for (kind, name) in [
+            (IdentityKind::AuditLog, "plc-log.json"),
+            (IdentityKind::DidDocument, "did.json"),
+        ] {
+            if let Some(bytes) = identity_part(vault, &found.snapshot, &found.contents, kind)
+                .await
+                .map_err(broken)?
+            {
                 let path = folder.join(name);
                 fs::write(&path, bytes).map_err(Error::data(&path))?;
             }
@@ -132,14 +146,25 @@ impl Engine {
     pub(crate) async fn read_repo(&self, did: &Did, id: &str) -> Result<Arc<VerifiedRepo>, Error> {
         let found = self.find_whole(did, id).await?;
         let (snapshot, contents) = (&found.snapshot, &found.contents);
-        let broken = |reason: String| Error::SnapshotBroken { id: id.to_owned(), reason };
-        let files = found.vault.repo_files(&snapshot.manifest.account, contents, &self.inner.data.incoming()).await;
+        let broken = |reason: String| Error::SnapshotBroken {
+            id: id.to_owned(),
+            reason,
+        };
+        let files = found
+            .vault
+            .repo_files(&snapshot.manifest.account, contents, &self.inner.data.incoming())
+            .await;
         let mut files = files.map_err(|error| broken(error.to_string()))?;
         let body = &snapshot.manifest.body;
         let history = KeyHistory::of_key(body.did.clone(), body.signing.key.clone());
         let commit = body.commit.cid;
         let checked = blocking(move || Ok(RepoCheck::of(&history).root(commit).run(&mut files)?)).await?;
-        let finding = checked.report.findings.first().map(|f| format!("{}: {}", f.code, f.detail)).unwrap_or_default();
+        let finding = checked
+            .report
+            .findings
+            .first()
+            .map(|f| format!("{}: {}", f.code, f.detail))
+            .unwrap_or_default();
         checked.repo.map(Arc::new).ok_or_else(|| broken(finding))
     }
 
@@ -160,10 +185,16 @@ impl Engine {
                 for object in contents.repo() {
                     // There at all; what is in it is proved by whoever reads it.
                     if vault.store().get(&account.file(&object.name)).await?.is_none() {
-                        return Err(skykeep_vault::Error::Absent { name: object.name.to_string() });
+                        return Err(skykeep_vault::Error::Absent {
+                            name: object.name.to_string(),
+                        });
                     }
                 }
-                Ok(Found { vault: vault.clone(), snapshot, contents })
+                Ok(Found {
+                    vault: vault.clone(),
+                    snapshot,
+                    contents,
+                })
             };
             match found.await {
                 Ok(found) => return Ok(found),
@@ -171,7 +202,13 @@ impl Engine {
                 Err(error) => reason = Some(error.to_string()),
             }
         }
-        Err(reason.map_or_else(|| unknown("snapshot", id), |reason| Error::SnapshotBroken { id: id.to_owned(), reason }))
+        Err(reason.map_or_else(
+            || unknown("snapshot", id),
+            |reason| Error::SnapshotBroken {
+                id: id.to_owned(),
+                reason,
+            },
+        ))
     }
 }
 
@@ -193,10 +230,15 @@ pub(crate) async fn identity_part(
     kind: IdentityKind,
 ) -> Result<Option<Vec<u8>>, skykeep_vault::Error> {
     let manifest = &snapshot.manifest;
-    let Some(part) = manifest.body.identity.iter().find(|part| part.what == kind.as_str()) else { return Ok(None) };
+    let Some(part) = manifest.body.identity.iter().find(|part| part.what == kind.as_str()) else {
+        return Ok(None);
+    };
     let named = |object: &&skykeep_vault::Object| object.name == part.name && object.kind == Kind::Identity(kind);
     match contents.identity.iter().find(named) {
-        Some(object) => vault.read_object(&manifest.account, object, MAX_IDENTITY).await.map(Some),
+        Some(object) => vault
+            .read_object(&manifest.account, object, MAX_IDENTITY)
+            .await
+            .map(Some),
         None => Ok(None),
     }
 }
@@ -205,14 +247,19 @@ fn empty_folder(folder: &Path) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(Error::data(folder))?;
     let mut entries = fs::read_dir(folder).map_err(Error::data(folder))?;
     if entries.next().is_some() {
-        return Err(Error::ExportNotEmpty { path: folder.to_owned() });
+        return Err(Error::ExportNotEmpty {
+            path: folder.to_owned(),
+        });
     }
     Ok(())
 }
 
 fn readme(snapshot: &Snapshot, exported: &Exported) -> String {
     let body = &snapshot.manifest.body;
-    let handle = body.handle.as_ref().map_or_else(|| body.did.to_string(), ToString::to_string);
+    let handle = body
+        .handle
+        .as_ref()
+        .map_or_else(|| body.did.to_string(), ToString::to_string);
     let values = [
         ("handle", handle),
         ("did", body.did.to_string()),

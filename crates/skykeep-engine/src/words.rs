@@ -6,12 +6,16 @@ use toml::{Table, Value};
 
 /// English is complete and stands in where nothing else is.
 static ENGLISH: LazyLock<Table> = LazyLock::new(|| {
-    include_str!("../../../assets/text/en.toml").parse().expect("the file of words is tested with the program")
+    include_str!("../../../assets/text/en.toml")
+        .parse()
+        .expect("the file of words is tested with the program")
 });
 
 /// A sentence with its words in braces filled in. A missing one is its own name: a test finds it.
 pub(crate) fn words(section: &[&str], key: &str, values: &[(&str, String)]) -> String {
-    let table = section.iter().try_fold(&*ENGLISH, |table, name| table.get(*name)?.as_table());
+    let table = section
+        .iter()
+        .try_fold(&*ENGLISH, |table, name| table.get(*name)?.as_table());
     match table.and_then(|table| table.get(key)).and_then(Value::as_str) {
         Some(text) => fill(text, values),
         None => format!("{}.{key}", section.join(".")),
@@ -19,12 +23,17 @@ pub(crate) fn words(section: &[&str], key: &str, values: &[(&str, String)]) -> S
 }
 
 fn fill(text: &str, values: &[(&str, String)]) -> String {
-    values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+    values.iter().fold(text.to_owned(), |text, (name, value)| {
+        text.replace(&format!("{{{name}}}"), value)
+    })
 }
 
 #[cfg(test)]
 pub(crate) fn problem_codes() -> Vec<String> {
-    ENGLISH["problem"].as_table().map(|table| table.keys().cloned().collect()).unwrap_or_default()
+    ENGLISH["problem"]
+        .as_table()
+        .map(|table| table.keys().cloned().collect())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -33,7 +42,13 @@ mod tests {
 
     #[test]
     fn values_are_filled_in_and_gaps_show() {
-        assert_eq!(fill("{a} and {b}", &[("a", "x".to_owned()), ("b", "y".to_owned())]), "x and y");
-        assert_eq!(words(&["problem", "stopped"], "nothing", &[]), "problem.stopped.nothing");
+        assert_eq!(
+            fill("{a} and {b}", &[("a", "x".to_owned()), ("b", "y".to_owned())]),
+            "x and y"
+        );
+        assert_eq!(
+            words(&["problem", "stopped"], "nothing", &[]),
+            "problem.stopped.nothing"
+        );
     }
 }

@@ -39,8 +39,16 @@ pub(crate) async fn deliver(inner: &Inner, reporter: &Reporter, now: Timestamp) 
             Err(error) if error.is_stop() => return Err(error),
             Err(error) => {
                 warn!(place = %place.name, %error, "not delivered");
-                let absent = matches!(&error, Error::Place { source: skykeep_vault::Error::Missing, .. });
-                inner.raise(&Subject::Place(place.vault.to_string()), &error, now).await?;
+                let absent = matches!(
+                    &error,
+                    Error::Place {
+                        source: skykeep_vault::Error::Missing,
+                        ..
+                    }
+                );
+                inner
+                    .raise(&Subject::Place(place.vault.to_string()), &error, now)
+                    .await?;
                 if absent {
                     delivery.absent += 1;
                     delivery.absent_name = place.name;
@@ -54,15 +62,24 @@ pub(crate) async fn deliver(inner: &Inner, reporter: &Reporter, now: Timestamp) 
 }
 
 async fn deliver_to(inner: &Inner, reporter: &Reporter, place: &Place, now: Timestamp) -> Result<(), Error> {
-    let at_place = |source| Error::Place { name: place.name.clone(), source };
+    let at_place = |source| Error::Place {
+        name: place.name.clone(),
+        source,
+    };
     let vault = open(inner, place).await?;
     let account = skykeep_vault::layout::AccountFolder::of(reporter.did()).map_err(Error::Staging)?;
     let cancel = reporter.cancel();
     let mut watch = |progress: skykeep_vault::Progress| {
         reporter.done(progress.files, progress.bytes);
-        if cancel.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if cancel.is_cancelled() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     };
-    let delivered = skykeep_vault::deliver(&[&inner.staging], &vault, &account, &mut watch).await.map_err(at_place)?;
+    let delivered = skykeep_vault::deliver(&[&inner.staging], &vault, &account, &mut watch)
+        .await
+        .map_err(at_place)?;
     let kept_back = delivered.undelivered.len() + delivered.findings.len();
     if kept_back > 0 {
         warn!(place = %place.name, kept_back, "snapshots that staging does not have whole");
@@ -75,7 +92,14 @@ async fn deliver_to(inner: &Inner, reporter: &Reporter, place: &Place, now: Time
 
 /// The vault of a place. Errors: `Place`.
 pub(crate) async fn open(inner: &Inner, place: &Place) -> Result<Vault, Error> {
-    let at_place = |source| Error::Place { name: place.name.clone(), source };
-    let store = FolderStore::open(&place.folder, inner.writer_key.id()).await.map_err(at_place)?;
-    Vault::open(std::sync::Arc::new(store), Some(&place.vault)).await.map_err(at_place)
+    let at_place = |source| Error::Place {
+        name: place.name.clone(),
+        source,
+    };
+    let store = FolderStore::open(&place.folder, inner.writer_key.id())
+        .await
+        .map_err(at_place)?;
+    Vault::open(std::sync::Arc::new(store), Some(&place.vault))
+        .await
+        .map_err(at_place)
 }

@@ -51,7 +51,11 @@ impl Remembered {
     /// What `snapshot` says, with the log that was read beside it.
     pub(crate) fn of(snapshot: &Snapshot, log: Option<Vec<u8>>) -> Self {
         let body = &snapshot.manifest.body;
-        Self { log, handle: body.handle.clone(), audit_head: body.audit_head }
+        Self {
+            log,
+            handle: body.handle.clone(),
+            audit_head: body.audit_head,
+        }
     }
 }
 
@@ -87,16 +91,34 @@ async fn ask_directory(
         },
     };
     let audit = hold_to_account(did, kept.as_deref().unwrap_or_default(), &entries)?;
-    let history = audit.key_history().ok_or_else(|| bad_log(did, "it names no signing key"))?;
-    let state = audit.current().ok_or(skykeep_net::Error::DidTombstoned { did: did.clone() })?;
-    let pds = state.pds().and_then(|pds| Url::parse(&pds).ok()).ok_or(Error::NoHost { did: did.clone() })?;
+    let history = audit
+        .key_history()
+        .ok_or_else(|| bad_log(did, "it names no signing key"))?;
+    let state = audit
+        .current()
+        .ok_or(skykeep_net::Error::DidTombstoned { did: did.clone() })?;
+    let pds = state
+        .pds()
+        .and_then(|pds| Url::parse(&pds).ok())
+        .ok_or(Error::NoHost { did: did.clone() })?;
     let head = audit.head().map(|operation| operation.cid);
     let (mut document, mut handle) = (None, before.handle.clone());
     if !remembered && (thorough || head != before.audit_head) {
-        let known = before.handle.clone().filter(|handle| state.handle().as_ref() == Some(handle));
+        let known = before
+            .handle
+            .clone()
+            .filter(|handle| state.handle().as_ref() == Some(handle));
         (document, handle) = confirm(client, did, known, cancel).await?;
     }
-    Ok(Identity { did: did.clone(), history, log: Some(Log { bytes, head }), document, host: pds, handle, remembered })
+    Ok(Identity {
+        did: did.clone(),
+        history,
+        log: Some(Log { bytes, head }),
+        document,
+        host: pds,
+        handle,
+        remembered,
+    })
 }
 
 /// Proves a log, and that nothing of the one that was kept is gone from it.
@@ -107,13 +129,19 @@ fn hold_to_account(did: &Did, kept: &[LogEntry], entries: &[LogEntry]) -> Result
     }
     let comparison = plc::compare(kept, entries);
     if !comparison.is_continuation() {
-        return Err(bad_log(did, "operations that were kept are gone or changed: history was rewritten"));
+        return Err(bad_log(
+            did,
+            "operations that were kept are gone or changed: history was rewritten",
+        ));
     }
     Ok(audit)
 }
 
 fn bad_log(did: &Did, reason: &str) -> Error {
-    Error::BadIdentityLog { did: did.clone(), reason: reason.to_owned() }
+    Error::BadIdentityLog {
+        did: did.clone(),
+        reason: reason.to_owned(),
+    }
 }
 
 /// The document as served, and the handle when it points back. When nobody can be asked, a handle that was confirmed
@@ -140,7 +168,10 @@ async fn ask_document(client: &Client, did: &Did, cancel: &CancellationToken) ->
     let who = Identifier::Did(did.clone());
     let identity = Resolver::new(client).identify(&who, cancel).await?;
     let key = identity.document.parsed.signing_key.clone();
-    let history = key.map_or_else(|| KeyHistory::unknown(did.clone()), |key| KeyHistory::of_key(did.clone(), key));
+    let history = key.map_or_else(
+        || KeyHistory::unknown(did.clone()),
+        |key| KeyHistory::of_key(did.clone(), key),
+    );
     let host = identity.pds.ok_or(Error::NoHost { did: did.clone() })?;
     Ok(Identity {
         did: did.clone(),

@@ -52,7 +52,9 @@ pub(super) async fn fetch(
                 let lost = &lost;
                 async move {
                     if let Some(reason) = keep(run, shared, pds, &blob).await? {
-                        lost.lock().unwrap_or_else(PoisonError::into_inner).push(MissingBlob::new(&blob, reason));
+                        lost.lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .push(MissingBlob::new(&blob, reason));
                     }
                     Ok::<(), Error>(())
                 }
@@ -114,14 +116,20 @@ async fn fetch_one(run: &Run<'_>, writer: &Writer, pds: &Pds, blob: &BlobUse) ->
     let limit = MAX_BLOB;
     let fetched = async {
         let mut options = tokio::fs::OpenOptions::new();
-        let mut file =
-            options.read(true).write(true).create_new(true).open(&path).await.map_err(Error::data(&path))?;
+        let mut file = options
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .await
+            .map_err(Error::data(&path))?;
         let mut told = 0;
         let progress = |bytes: u64| {
             run.reporter.add(0, bytes.saturating_sub(told));
             told = told.max(bytes);
         };
-        pds.get_blob(run.did, &blob.cid, &mut file, limit, progress, run.reporter.cancel()).await?;
+        pds.get_blob(run.did, &blob.cid, &mut file, limit, progress, run.reporter.cancel())
+            .await?;
         let mut file = file.into_std().await;
         let cid = blob.cid;
         let data_error = Error::data(path.clone());

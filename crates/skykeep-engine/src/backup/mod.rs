@@ -33,7 +33,6 @@ use crate::{Error, problem, rows, schedule};
 
 pub(crate) use self::deliver::{Delivery, deliver, open};
 
-
 /// What a run did.
 #[derive(Debug)]
 pub(crate) struct Done {
@@ -55,7 +54,13 @@ struct Run<'a> {
 
 /// Runs one account. Errors: whatever kept it from being captured; what kept it from a place is in [`Delivery`].
 pub(crate) async fn run(inner: &Arc<Inner>, reporter: &Reporter, now: Timestamp, by_hand: bool) -> Result<Done, Error> {
-    let run = Run { inner, reporter, did: reporter.did(), now, by_hand };
+    let run = Run {
+        inner,
+        reporter,
+        did: reporter.did(),
+        now,
+        by_hand,
+    };
     let changed = run.capture().await?;
     reporter.phase(Phase::Delivering, None, None);
     let delivery = deliver(inner, reporter, now).await?;
@@ -67,7 +72,9 @@ impl Run<'_> {
     async fn capture(&self) -> Result<bool, Error> {
         let cancel = self.reporter.cancel();
         let staging = &self.inner.staging;
-        let mut writer = Writer::begin(staging, self.did, &self.inner.writer_key).await.map_err(Error::Staging)?;
+        let mut writer = Writer::begin(staging, self.did, &self.inner.writer_key)
+            .await
+            .map_err(Error::Staging)?;
         let previous = writer.previous().cloned();
         let history = self.inner.history(self.did, self.now).await?;
         let policy = self.inner.policy(self.did)?;
@@ -77,18 +84,23 @@ impl Run<'_> {
         let identity = identity::ask(&self.inner.client, self.did, &before, daily, cancel).await?;
         let pds = Pds::new(&self.inner.client, &identity.host)?;
         let latest = pds.get_latest_commit(self.did, cancel).await?;
-        self.inner.seen(self.did, &identity.handle, &pds.host(), self.now).await?;
+        self.inner
+            .seen(self.did, &identity.handle, &pds.host(), self.now)
+            .await?;
 
         let facts = self.inner.machine_facts(self.now);
         let full = schedule::wants_full(&policy, &history, &facts, self.now);
         let same_commit = writer.head() == Some(latest.cid);
-        let same_identity = previous.is_some() && identity.log.as_ref().is_some_and(|log| log.head == before.audit_head);
-        let moved = previous.as_ref().is_some_and(|snapshot| snapshot.manifest.body.host != identity.host.as_str());
+        let same_identity =
+            previous.is_some() && identity.log.as_ref().is_some_and(|log| log.head == before.audit_head);
+        let moved = previous
+            .as_ref()
+            .is_some_and(|snapshot| snapshot.manifest.body.host != identity.host.as_str());
         let unfinished = previous.as_ref().is_some_and(|snapshot| {
             let media = snapshot.manifest.body.media;
             media.pending > 0 || media.missing > 0 && self.by_hand
         });
-        let retry_media = unfinished || schedule::wants_media(&policy, &history, &facts, self.now);
+        let retry_media = unfinished || schedule::wants_media_retry(&policy, &history, &facts, self.now);
 
         let mut proved = None;
         if !same_commit || full {
@@ -106,7 +118,9 @@ impl Run<'_> {
             self.inner.checked(self.did, self.now).await?;
             return Ok(false);
         }
-        let host_did = self.put_identity(&mut writer, &identity, &pds, previous.is_none() || moved || daily).await?;
+        let host_did = self
+            .put_identity(&mut writer, &identity, &pds, previous.is_none() || moved || daily)
+            .await?;
         let facts = |missing: Vec<MissingBlob>, pending: u64| Facts {
             captured: self.now,
             server_time: None,
@@ -122,13 +136,15 @@ impl Run<'_> {
         match proved {
             None => {
                 // The same repository: what was missing still is.
-                let pending = previous.as_ref().map_or(0, |snapshot| snapshot.manifest.body.media.pending);
+                let pending = previous
+                    .as_ref()
+                    .map_or(0, |snapshot| snapshot.manifest.body.media.pending);
                 self.commit(&mut writer, facts(known_missing, pending)).await?;
             }
             Some(repo) => {
                 let known = if retry_media { Vec::new() } else { known_missing };
                 self.with_media(&mut writer, &repo, &pds, known, &facts).await?;
-            },
+            }
         }
         if let Some(previous) = &previous {
             self.report_shrink(previous, &writer).await?;
@@ -146,11 +162,24 @@ impl Run<'_> {
         latest: &LatestCommit,
         whole: bool,
     ) -> Result<Option<Arc<VerifiedRepo>>, Error> {
-        let fetched = repo::fetch(self.inner, self.reporter, writer, identity, pds, latest, whole, self.now).await?;
+        let fetched = repo::fetch(
+            self.inner,
+            self.reporter,
+            writer,
+            identity,
+            pds,
+            latest,
+            whole,
+            self.now,
+        )
+        .await?;
         let Some(proved) = fetched else { return Ok(None) };
         self.reporter.phase(Phase::Keeping, None, None);
         let repo = proved.repo;
-        writer.put_repo(&repo, &identity.history, proved.sources).await.map_err(Error::Staging)?;
+        writer
+            .put_repo(&repo, &identity.history, proved.sources)
+            .await
+            .map_err(Error::Staging)?;
         info!(did = %self.did, rev = ?repo.commit().rev, records = repo.record_count(), "proved and staged");
         Ok(Some(repo))
     }
@@ -170,7 +199,8 @@ impl Run<'_> {
         missing.retain(|old| lacking.iter().any(|blob| blob.cid == old.cid));
         lacking.retain(|blob| !missing.iter().any(|old| old.cid == blob.cid));
         if !lacking.is_empty() {
-            self.commit(writer, facts(missing.clone(), lacking.len() as u64)).await?;
+            self.commit(writer, facts(missing.clone(), lacking.len() as u64))
+                .await?;
             self.inner.listen_changed();
             let early = deliver(self.inner, self.reporter, self.now).await?;
             info!(did = %self.did, places = early.reached, pending = lacking.len(), "posts kept");
@@ -200,12 +230,19 @@ impl Run<'_> {
         pds: &Pds,
         describe: bool,
     ) -> Result<Option<Did>, Error> {
-        let mut host_did = writer.previous().and_then(|snapshot| snapshot.manifest.body.host_did.clone());
+        let mut host_did = writer
+            .previous()
+            .and_then(|snapshot| snapshot.manifest.body.host_did.clone());
         let mut parts = Vec::new();
         if let Some(log) = identity.log.as_ref().filter(|_| !identity.remembered) {
             parts.push((IdentityKind::AuditLog, log.bytes.clone()));
         }
-        parts.extend(identity.document.clone().map(|bytes| (IdentityKind::DidDocument, bytes)));
+        parts.extend(
+            identity
+                .document
+                .clone()
+                .map(|bytes| (IdentityKind::DidDocument, bytes)),
+        );
         if describe && let Some(description) = identity::describe(pds, self.reporter.cancel()).await? {
             host_did = Some(description.did);
             parts.push((IdentityKind::Host, description.bytes));
@@ -217,7 +254,9 @@ impl Run<'_> {
     }
 
     async fn remembered(&self, writer: &Writer) -> Result<Remembered, Error> {
-        let Some(snapshot) = writer.previous() else { return Ok(Remembered::default()) };
+        let Some(snapshot) = writer.previous() else {
+            return Ok(Remembered::default());
+        };
         let log = match writer.chain() {
             Some(contents) => identity_part(&self.inner.staging, snapshot, contents, IdentityKind::AuditLog).await,
             None => Ok(None),
@@ -237,7 +276,9 @@ impl Run<'_> {
         let media = |body: &skykeep_vault::Body| body.media.kept + body.media.missing + body.media.pending;
         if let Some(lost) = shrink((old.records, media(old)), (new.records, media(new))) {
             self.inner.pin(self.did, &previous.name.to_string())?;
-            self.inner.raise_shrink(self.did, &problem::shrunk(lost.records, lost.media), self.now).await?;
+            self.inner
+                .raise_shrink(self.did, &problem::shrunk(lost.records, lost.media), self.now)
+                .await?;
         }
         Ok(())
     }
@@ -265,7 +306,11 @@ mod tests {
     #[test]
     fn a_sudden_shrink_is_more_than_tidying_up() {
         let check = |old, new, expected: Option<(u64, u64)>| {
-            assert_eq!(shrink(old, new), expected.map(|(records, media)| Shrink { records, media }), "{old:?} {new:?}");
+            assert_eq!(
+                shrink(old, new),
+                expected.map(|(records, media)| Shrink { records, media }),
+                "{old:?} {new:?}"
+            );
         };
         check((1000, 100), (1010, 100), None);
         check((1000, 100), (950, 100), None);

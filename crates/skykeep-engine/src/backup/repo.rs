@@ -61,7 +61,9 @@ pub(super) async fn fetch(
             return Ok(None);
         }
         if let Some(proved) = checked.proved {
-            return accept(inner, writer, identity, proved, &checked.report, latest, now).await.map(Some);
+            return accept(inner, writer, identity, proved, &checked.report, latest, now)
+                .await
+                .map(Some);
         }
         info!(did = %identity.did, findings = ?checked.report.findings.first(), "the increment does not hold; asking for everything");
     }
@@ -75,7 +77,9 @@ pub(super) async fn fetch(
             }
             let checked = prove(reporter, &identity.history, kept.as_ref(), &download, with_kept).await?;
             if let Some(proved) = checked.proved {
-                return accept(inner, writer, identity, proved, &checked.report, latest, now).await.map(Some);
+                return accept(inner, writer, identity, proved, &checked.report, latest, now)
+                    .await
+                    .map(Some);
             }
             let gaps_only = checked.report.sound && !checked.report.complete;
             last = Some((download.open()?, checked.report, gaps_only));
@@ -84,7 +88,9 @@ pub(super) async fn fetch(
             break;
         }
     }
-    let Some((file, report, _)) = last else { return Err(Error::Stopped) };
+    let Some((file, report, _)) = last else {
+        return Err(Error::Stopped);
+    };
     Err(reject(writer, identity, file, report, now).await)
 }
 
@@ -94,7 +100,9 @@ pub(super) async fn read_back(
     writer: &Writer,
     identity: &Identity,
 ) -> Result<Option<Arc<VerifiedRepo>>, Error> {
-    let Some((head, _, mut files)) = kept_files(inner, writer).await else { return Ok(None) };
+    let Some((head, _, mut files)) = kept_files(inner, writer).await else {
+        return Ok(None);
+    };
     let history = identity.history.clone();
     let checked = blocking(move || Ok(RepoCheck::of(&history).root(head).run(&mut files)?)).await?;
     Ok(checked.repo.map(Arc::new))
@@ -105,7 +113,11 @@ async fn kept_files(inner: &Inner, writer: &Writer) -> Option<(Cid, Tid, Vec<Fil
     let snapshot = writer.previous()?;
     let head = writer.head()?;
     let scratch = inner.data.incoming();
-    match inner.staging.repo_files(&snapshot.manifest.account, writer.chain()?, &scratch).await {
+    match inner
+        .staging
+        .repo_files(&snapshot.manifest.account, writer.chain()?, &scratch)
+        .await
+    {
         Ok(files) => Some((head, snapshot.manifest.body.commit.rev, files)),
         Err(error) => {
             warn!(%error, "what is staged cannot be read; a new base follows");
@@ -132,14 +144,14 @@ impl Download {
         let download = Self { path: path.clone() };
         let mut file = tokio::fs::File::create(&path).await.map_err(Error::data(&path))?;
         let progress = |bytes| reporter.done(0, bytes);
-        pds.get_repo(&identity.did, since, &mut file, MAX_CAR, progress, reporter.cancel()).await?;
+        pds.get_repo(&identity.did, since, &mut file, MAX_CAR, progress, reporter.cancel())
+            .await?;
         Ok(download)
     }
 
     fn open(&self) -> Result<File, Error> {
         File::open(&self.path).map_err(Error::data(&self.path))
     }
-
 }
 
 impl Drop for Download {
@@ -180,7 +192,13 @@ async fn prove(
     })
     .await?;
     let Checked { report, repo } = checked;
-    Ok(Attempt { report, proved: repo.map(|repo| Proved { repo: Arc::new(repo), sources }) })
+    Ok(Attempt {
+        report,
+        proved: repo.map(|repo| Proved {
+            repo: Arc::new(repo),
+            sources,
+        }),
+    })
 }
 
 /// Takes a proved repository, unless its rev or its key says that it should not be believed yet.
@@ -193,18 +211,30 @@ async fn accept(
     latest: &LatestCommit,
     now: Timestamp,
 ) -> Result<Proved, Error> {
-    let Some(rev) = proved.repo.commit().rev else { return Ok(proved) };
+    let Some(rev) = proved.repo.commit().rev else {
+        return Ok(proved);
+    };
     let dated = Timestamp::from_microsecond(i64::try_from(rev.micros()).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX);
     if dated > now + CLOCKS_DIFFER {
-        return Err(Error::FutureRev { did: identity.did.clone(), rev });
+        return Err(Error::FutureRev {
+            did: identity.did.clone(),
+            rev,
+        });
     }
     if let SignedBy::Earlier { operation } = report.signed_by {
         let known = inner.knows_commit(writer, proved.repo.commit().cid).await?;
         // Right after an import the host serves the old commit under a rev of its own.
         let imported = latest.rev != rev;
-        let in_force = proved.repo.signer().and_then(|period| period.until).is_some_and(|until| dated <= until + CLOCKS_DIFFER);
+        let in_force = proved
+            .repo
+            .signer()
+            .and_then(|period| period.until)
+            .is_some_and(|until| dated <= until + CLOCKS_DIFFER);
         if !known && !(in_force && imported) && !(in_force && writer.previous().is_none()) {
-            return Err(Error::StaleKey { did: identity.did.clone(), operation });
+            return Err(Error::StaleKey {
+                did: identity.did.clone(),
+                operation,
+            });
         }
     }
     Ok(proved)
@@ -224,5 +254,8 @@ async fn reject(writer: &Writer, identity: &Identity, file: File, report: Report
     if let Err(error) = writer.put_rejected(file, now, &reason).await {
         warn!(%error, "what failed its proof could not be set aside");
     }
-    Error::Unproved { did: identity.did.clone(), findings: report.findings }
+    Error::Unproved {
+        did: identity.did.clone(),
+        findings: report.findings,
+    }
 }
