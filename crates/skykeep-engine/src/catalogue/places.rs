@@ -1,0 +1,138 @@
+//! Places as last seen, and which of them holds which snapshot.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Transaction, params};
+use skykeep_atproto::Did;
+
+use super::{Catalogue, Error, Subject, millis, time};
+
+/// What is known of a place, as last seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlaceFacts {
+    /// When it was last there.
+    pub last_seen: Option<Timestamp>,
+    /// When every file in it was last hashed again.
+    pub last_checked: Option<Timestamp>,
+    /// When its snapshots were last listed.
+    pub last_listed: Option<Timestamp>,
+    /// Bytes free on its file system.
+    pub free: Option<u64>,
+}
+
+/// That a place held a snapshot, verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmation {
+    /// The place.
+    pub place: String,
+    /// The snapshot: its manifest's name.
+    pub snapshot: String,
+    /// When that was verified or last listed.
+    pub at: Timestamp,
+}
+
+impl Catalogue {
+    /// What is known of a place; `None` when nothing is.
+    pub fn place(&self, place: &str) -> Result<Option<PlaceFacts>, Error> {
+        let sql = "SELECT last_seen, last_checked, last_listed, free FROM places WHERE place = ?1";
+        let facts = self.lock().prepare_cached(sql)?.query_row([place], |row| {
+            Ok(PlaceFacts {
+                last_seen: row.get::<_, Option<i64>>(0)?.map(time),
+                last_checked: row.get::<_, Option<i64>>(1)?.map(time),
+                last_listed: row.get::<_, Option<i64>>(2)?.map(time),
+                free: row.get::<_, Option<i64>>(3)?.and_then(|free| u64::try_from(free).ok()),
+            })
+        });
+        Ok(facts.optional()?)
+    }
+
+    /// Remembers what was seen of a place, in place of what was known.
+    pub fn set_place(&self, place: &str, facts: &PlaceFacts) -> Result<(), Error> {
+        self.write(|transaction| {
+            let sql = "INSERT OR REPLACE INTO places (place, last_seen, last_checked, last_listed, free)
+                       VALUES (?1, ?2, ?3, ?4, ?5)";
+            transaction.prepare_cached(sql)?.execute(params![
+                place,
+                facts.last_seen.map(millis),
+                facts.last_checked.map(millis),
+                facts.last_listed.map(millis),
+                facts.free.map(|free| i64::try_from(free).unwrap_or(i64::MAX)),
+            ])?;
+            Ok(())
+        })
+    }
+
+    /// Forgets a place with its confirmations and problems. The backups in it are not touched.
+    pub fn forget_place(&self, place: &str) -> Result<(), Error> {
+        self.write(|transaction| {
+            transaction.execute("DELETE FROM places WHERE place = ?1", [place])?;
+            transaction.execute("DELETE FROM confirmations WHERE place = ?1", [place])?;
+            transaction.execute(
+                "DELETE FROM problems WHERE subject = ?1",
+                [Subject::Place(place.to_owned()).to_string()],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Remembers that a place holds these snapshots, verified.
+    pub fn confirm(&self, place: &str, did: &Did, ids: &[&str], at: Timestamp) -> Result<(), Error> {
+        self.write(|transaction| confirm(transaction, place, did, ids, at))
+    }
+
+    /// Remembers that a place holds exactly these snapshots of an account: others are no longer confirmed there.
+    pub fn relist(&self, place: &str, did: &Did, ids: &[&str], at: Timestamp) -> Result<(), Error> {
+        self.write(|transaction| {
+            transaction.execute(
+                "DELETE FROM confirmations WHERE place = ?1 AND did = ?2",
+                params![place, did.as_str()],
+            )?;
+            confirm(transaction, place, did, ids, at)
+        })
+    }
+
+    /// All confirmations of an account, by snapshot and place.
+    pub fn confirmed(&self, did: &Did) -> Result<Vec<Confirmation>, Error> {
+        let connection = self.lock();
+        let sql = "SELECT place, id, at FROM confirmations WHERE did = ?1 ORDER BY id, place";
+        let mut statement = connection.prepare_cached(sql)?;
+        let rows = statement.query_map([did.as_str()], |row| {
+            Ok(Confirmation {
+                place: row.get(0)?,
+                snapshot: row.get(1)?,
+                at: time(row.get(2)?),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The places that hold one snapshot, verified.
+    pub fn confirmed_places(&self, did: &Did, id: &str) -> Result<Vec<String>, Error> {
+        let connection = self.lock();
+        let sql = "SELECT place FROM confirmations WHERE did = ?1 AND id = ?2 ORDER BY place";
+        let mut statement = connection.prepare_cached(sql)?;
+        let rows = statement.query_map([did.as_str(), id], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub(super) fn confirmed_by_snapshot(&self, did: &Did) -> Result<HashMap<String, Vec<String>>, Error> {
+        let mut by_snapshot: HashMap<String, Vec<String>> = HashMap::new();
+        for confirmation in self.confirmed(did)? {
+            by_snapshot
+                .entry(confirmation.snapshot)
+                .or_default()
+                .push(confirmation.place);
+        }
+        Ok(by_snapshot)
+    }
+}
+
+fn confirm(transaction: &Transaction<'_>, place: &str, did: &Did, ids: &[&str], at: Timestamp) -> Result<(), Error> {
+    let sql = "INSERT OR REPLACE INTO confirmations (did, id, place, at) VALUES (?1, ?2, ?3, ?4)";
+    let mut statement = transaction.prepare_cached(sql)?;
+    for id in ids {
+        statement.execute(params![did.as_str(), id, place, millis(at)])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,721 @@
+//! The catalogue at its door.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::params;
+use tempfile::TempDir;
+
+use super::*;
+use crate::api::{self, Problem, Run, RunEnd, Severity, SignatureVerdict, Snapshot};
+
+struct Fixture {
+    dir: TempDir,
+    catalogue: Catalogue,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let opened = Catalogue::open(&dir.path().join("catalogue.db"), at(0)).unwrap();
+        assert_eq!(opened.moved_aside, None);
+        Self {
+            dir,
+            catalogue: opened.catalogue,
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("catalogue.db")
+    }
+
+    /// Closes it and opens it again.
+    fn reopen(self) -> (TempDir, Opened) {
+        let path = self.path();
+        drop(self.catalogue);
+        (self.dir, Catalogue::open(&path, at(60)).unwrap())
+    }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_795_000_000 + seconds).unwrap()
+}
+
+fn alice() -> Did {
+    "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa".parse().unwrap()
+}
+
+fn bob() -> Did {
+    "did:web:bob.example".parse().unwrap()
+}
+
+fn snapshot(id: &str) -> Snapshot {
+    Snapshot {
+        id: id.to_owned(),
+        taken: 1_795_000_000_000,
+        rev: "3mabcdefghijk".to_owned(),
+        commit: "bafyreig".to_owned(),
+        signature: SignatureVerdict::Current,
+        records: 12,
+        collections: vec![api::CollectionCount {
+            collection: "app.bsky.feed.post".to_owned(),
+            records: 12,
+        }],
+        media: 3,
+        media_missing: vec![api::MissingMedia {
+            cid: "bafkrei".to_owned(),
+            record: "app.bsky.feed.post/1".to_owned(),
+            reason: "gone".to_owned(),
+        }],
+        media_pending: 0,
+        bytes: u64::from(u32::MAX) * 5,
+        imported: false,
+        unchanged: false,
+        pinned: false,
+        places: Vec::new(),
+    }
+}
+
+fn row(id: &str, sequence: u32) -> SnapshotRow {
+    SnapshotRow {
+        writer: "aaaaaaaa".to_owned(),
+        sequence,
+        snapshot: snapshot(id),
+    }
+}
+
+fn problem(code: &str, severity: Severity, detail: &str) -> Problem {
+    Problem {
+        code: code.to_owned(),
+        severity,
+        happened: "This happened.".to_owned(),
+        means: "That it means.".to_owned(),
+        todo: String::new(),
+        actions: vec![api::Action::TryAgain],
+        detail: Some(detail.to_owned()),
+    }
+}
+
+fn ids(snapshots: &[Snapshot]) -> Vec<&str> {
+    snapshots.iter().map(|snapshot| snapshot.id.as_str()).collect()
+}
+
+#[test]
+fn what_was_seen_of_accounts_comes_back_and_survives_closing() {
+    let fixture = Fixture::new();
+    let facts = AccountFacts {
+        handle: Some("alice.test".to_owned()),
+        display_name: Some("Älice 🦋".to_owned()),
+        avatar: Some("data:image/png;base64,AAAA".to_owned()),
+        host: Some("pds.test".to_owned()),
+        status: api::HostingStatus::Takendown,
+        last_checked: Some(at(1)),
+        last_seen: Some(at(2)),
+        last_full: Some(at(3)),
+        last_media_try: None,
+    };
+    assert_eq!(fixture.catalogue.account(&alice()).unwrap(), None);
+    fixture
+        .catalogue
+        .set_account(&alice(), &AccountFacts::default())
+        .unwrap();
+    fixture.catalogue.set_account(&alice(), &facts).unwrap();
+    fixture.catalogue.set_account(&bob(), &AccountFacts::default()).unwrap();
+    let (_dir, opened) = fixture.reopen();
+    assert_eq!(opened.moved_aside, None);
+    assert_eq!(opened.catalogue.account(&alice()).unwrap().as_ref(), Some(&facts));
+    assert_eq!(
+        opened.catalogue.accounts().unwrap(),
+        [(alice(), facts), (bob(), AccountFacts::default())]
+    );
+}
+
+#[test]
+fn every_hosting_status_comes_back() {
+    use api::HostingStatus::*;
+    let fixture = Fixture::new();
+    for status in [Active, Deactivated, Takendown, Suspended, Deleted, Missing, Unknown] {
+        fixture
+            .catalogue
+            .set_account(
+                &alice(),
+                &AccountFacts {
+                    status,
+                    ..AccountFacts::default()
+                },
+            )
+            .unwrap();
+        assert_eq!(fixture.catalogue.account(&alice()).unwrap().unwrap().status, status);
+    }
+}
+
+#[test]
+fn snapshots_come_newest_first_in_the_order_given_whatever_their_clocks_say() {
+    let Fixture { catalogue, dir: _dir } = Fixture::new();
+    for (sequence, (id, taken)) in (1..).zip([("one", 300), ("two", 100), ("three", 200)]) {
+        let mut row = row(id, sequence);
+        row.snapshot.taken = taken;
+        catalogue.add_snapshot(&alice(), &row).unwrap();
+    }
+    catalogue.add_snapshot(&bob(), &row("one", 1)).unwrap();
+    assert_eq!(ids(&catalogue.snapshots(&alice()).unwrap()), ["three", "two", "one"]);
+    assert_eq!(catalogue.latest(&alice()).unwrap().unwrap().id, "three");
+
+    // The same manifest again, with more known about it: it keeps its position.
+    let mut again = row("two", 2);
+    again.snapshot.pinned = true;
+    catalogue.add_snapshot(&alice(), &again).unwrap();
+    assert_eq!(ids(&catalogue.snapshots(&alice()).unwrap()), ["three", "two", "one"]);
+    assert!(catalogue.snapshot(&alice(), "two").unwrap().unwrap().pinned);
+
+    assert_eq!(catalogue.snapshot(&alice(), "four").unwrap(), None);
+    catalogue.forget_snapshots(&alice()).unwrap();
+    assert_eq!(catalogue.latest(&alice()).unwrap(), None);
+    assert_eq!(ids(&catalogue.snapshots(&bob()).unwrap()), ["one"]);
+}
+
+#[test]
+fn places_of_a_snapshot_are_those_that_confirmed_it() {
+    let Fixture { catalogue, dir: _dir } = Fixture::new();
+    let mut claimed = row("one", 1);
+    claimed.snapshot.places = vec!["claimed".to_owned()];
+    catalogue
+        .replace_snapshots(&alice(), &[claimed, row("two", 2)])
+        .unwrap();
+    let places = |id: &str| catalogue.snapshot(&alice(), id).unwrap().unwrap().places;
+    assert_eq!(places("one"), [""; 0]);
+
+    catalogue.confirm("home", &alice(), &["one", "two"], at(1)).unwrap();
+    catalogue.confirm("drive", &alice(), &["one"], at(2)).unwrap();
+    catalogue.confirm("home", &bob(), &["one"], at(2)).unwrap();
+    assert_eq!(places("one"), ["drive", "home"]);
+    let all: Vec<_> = catalogue
+        .snapshots(&alice())
+        .unwrap()
+        .into_iter()
+        .map(|snapshot| snapshot.places)
+        .collect();
+    assert_eq!(all, [vec!["home"], vec!["drive", "home"]]);
+
+    // A place is listed, and "one" is gone from it.
+    catalogue.relist("home", &alice(), &["two"], at(3)).unwrap();
+    assert_eq!(
+        (places("one"), places("two")),
+        (vec!["drive".to_owned()], vec!["home".to_owned()])
+    );
+    let confirmed = catalogue.confirmed(&alice()).unwrap();
+    assert_eq!(
+        confirmed[1],
+        Confirmation {
+            place: "home".to_owned(),
+            snapshot: "two".to_owned(),
+            at: at(3)
+        }
+    );
+    assert_eq!(catalogue.confirmed_places(&bob(), "one").unwrap(), ["home"]);
+
+    catalogue.forget_place("home").unwrap();
+    assert_eq!(places("two"), [""; 0]);
+    assert_eq!(places("one"), ["drive"]);
+}
+
+#[test]
+fn what_was_seen_of_places_comes_back() {
+    let Fixture { catalogue, dir: _dir } = Fixture::new();
+    let facts = PlaceFacts {
+        last_seen: Some(at(1)),
+        last_checked: None,
+        last_listed: Some(at(2)),
+        free: Some(1 << 45),
+    };
+    assert_eq!(catalogue.place("home").unwrap(), None);
+    catalogue.set_place("home", &facts).unwrap();
+    assert_eq!(catalogue.place("home").unwrap(), Some(facts));
+    catalogue
+        .set_place(
+            "home",
+            &PlaceFacts {
+                free: Some(u64::MAX),
+                ..PlaceFacts::default()
+            },
+        )
+        .unwrap();
+    assert_eq!(
+        catalogue.place("home").unwrap().unwrap().free,
+        Some(i64::MAX.unsigned_abs())
+    );
+    catalogue.forget_place("home").unwrap();
+    assert_eq!(catalogue.place("home").unwrap(), None);
+}
+
+fn run(did: &Did, began: i64, end: RunEnd) -> Run {
+    Run {
+        did: did.to_string(),
+        began: began * 1_000,
+        ended: (began + 10) * 1_000,
+        end,
+    }
+}
+
+fn done() -> RunEnd {
+    RunEnd::Completed { changed: true }
+}
+
+fn failed() -> RunEnd {
+    RunEnd::Failed {
+        problem: problem("host_down", Severity::Note, "502"),
+    }
+}
+
+#[test]
+fn runs_come_newest_first_and_the_oldest_are_forgotten() {
+    let Fixture { catalogue, dir: _dir } = Fixture::new();
+    catalogue.add_run(&run(&bob(), 5, RunEnd::Stopped)).unwrap();
+    for n in 0..i64::from(RUNS_KEPT) + 5 {
+        // The clock goes backwards: newest is what was added last.
+        catalogue.add_run(&run(&alice(), 10_000 - n, done())).unwrap();
+    }
+    let runs = catalogue.runs(Some(&alice()), usize::MAX).unwrap();
+    assert_eq!(runs.len(), RUNS_KEPT as usize);
+    assert_eq!(runs[0], run(&alice(), 10_000 - 1_004, done()));
+    assert_eq!(runs[999], run(&alice(), 10_000 - 5, done()));
+    assert_eq!(
+        catalogue.runs(Some(&bob()), 10).unwrap(),
+        [run(&bob(), 5, RunEnd::Stopped)]
+    );
+    assert_eq!(catalogue.runs(None, 2).unwrap(), &runs[..2]);
+    assert_eq!(catalogue.runs(None, usize::MAX).unwrap().len(), RUNS_KEPT as usize + 1);
+}
+
+#[test]
+fn the_history_of_runs_counts_failures_since_the_last_that_went_well() {
+    let Fixture { catalogue, dir: _dir } = Fixture::new();
+    let second = |seconds| Some(Timestamp::from_second(seconds).unwrap());
+    let skipped = || RunEnd::Skipped {
+        why: problem("deactivated", Severity::Note, ""),
+    };
+    let steps = [
+        (
+            failed(),
+            RunHistory {
+                last_done: None,
+                last_failed: second(110),
+                failures: 1,
+            },
+        ),
+        (
+            done(),
+            RunHistory {
+                last_done: second(200),
+                last_failed: None,
+                failures: 0,
+            },
+        ),
+        (
+            failed(),
+            RunHistory {
+                last_done: second(200),
+                last_failed: second(310),
+                failures: 1,
+            },
+        ),
+        (
+            failed(),
+            RunHistory {
+                last_done: second(200),
+                last_failed: second(410),
+                failures: 2,
+            },
+        ),
+        (
+            skipped(),
+            RunHistory {
+                last_done: second(500),
+                last_failed: None,
+                failures: 0,
+            },
+        ),
+        (
+            RunEnd::Stopped,
+            RunHistory {
+                last_done: second(600),
+                last_failed: None,
+                failures: 0,
+            },
+        ),
+    ];
+    assert_eq!(catalogue.run_history(&alice()).unwrap(), RunHistory::default());
+    for (began, (end, expected)) in (100..).step_by(100).zip(steps) {
+        catalogue.add_run(&run(&alice(), began, end)).unwrap();
+        catalogue.add_run(&run(&bob(), began, failed())).unwrap();
+        assert_eq!(catalogue.run_history(&alice()).unwrap(), expected);
+    }
+}
+
+#[test]
+fn problems_stand_until_they_are_cleared_and_are_new_once() {
+    let Fixture { catalogue, dir: _dir } = Fixture::new();
+    let (account, place) = (Subject::Account(alice()), Subject::Place("home of mine".to_owned()));
+    let note = problem("media_missing", Severity::Note, "1");
+    let danger = problem("shrunk", Severity::Danger, "");
+    assert!(catalogue.raise(&account, &note, at(1)).unwrap());
+    assert!(catalogue.raise(&account, &danger, at(2)).unwrap());
+    assert!(catalogue.raise(&place, &note, at(3)).unwrap());
+    assert!(catalogue.raise(&Subject::App, &note, at(0)).unwrap());
+    let worded_anew = problem("media_missing", Severity::Note, "2");
+    assert!(!catalogue.raise(&account, &worded_anew, at(9)).unwrap());
+
+    let standing = |subject: &Subject, problem: &Problem, since| Standing {
+        subject: subject.clone(),
+        problem: problem.clone(),
+        since: at(since),
+    };
+    let expected = [
+        standing(&account, &danger, 2),
+        standing(&Subject::App, &note, 0),
+        standing(&account, &worded_anew, 1),
+        standing(&place, &note, 3),
+    ];
+    assert_eq!(catalogue.problems().unwrap(), expected);
+    assert_eq!(catalogue.problems_of(&account).unwrap().len(), 2);
+
+    assert_eq!(catalogue.clear_except(&account, &["shrunk", "other"]).unwrap(), 1);
+    assert!(!catalogue.clear(&account, "media_missing").unwrap());
+    assert!(catalogue.clear(&account, "shrunk").unwrap());
+    assert_eq!(catalogue.clear_except(&Subject::App, &[]).unwrap(), 1);
+    assert_eq!(catalogue.problems().unwrap(), [standing(&place, &note, 3)]);
+    assert!(
+        catalogue.raise(&account, &danger, at(12)).unwrap(),
+        "after it was over it is new again"
+    );
+    catalogue.forget_place("home of mine").unwrap();
+    assert_eq!(catalogue.problems().unwrap(), [standing(&account, &danger, 12)]);
+}
+
+#[test]
+fn a_host_fails_since_its_first_failure_until_it_answers() {
+    let Fixture { catalogue, dir: _dir } = Fixture::new();
+    let facts = |since, last, attempts, wait| HostFacts {
+        failing_since: at(since),
+        last_failed: at(last),
+        attempts,
+        wait: Some(wait).filter(|wait| *wait != 0).map(Duration::from_millis),
+    };
+    assert!(!catalogue.host_answered("pds.test").unwrap());
+    assert_eq!(
+        catalogue.host_failed("pds.test", at(100), None).unwrap(),
+        facts(100, 100, 1, 0)
+    );
+    let wait = Some(Duration::from_millis(u64::from(u32::MAX) * 3));
+    assert_eq!(
+        catalogue.host_failed("pds.test", at(200), wait).unwrap(),
+        facts(100, 200, 2, u64::from(u32::MAX) * 3)
+    );
+    // The clock was set back.
+    assert_eq!(
+        catalogue.host_failed("pds.test", at(50), None).unwrap(),
+        facts(50, 50, 3, 0)
+    );
+    assert_eq!(catalogue.host("pds.test").unwrap(), Some(facts(50, 50, 3, 0)));
+    assert_eq!(catalogue.host("other.test").unwrap(), None);
+    assert!(catalogue.host_answered("pds.test").unwrap());
+    assert_eq!(catalogue.host("pds.test").unwrap(), None);
+}
+
+#[test]
+fn forgetting_an_account_forgets_nothing_of_another() {
+    let Fixture { catalogue, dir: _dir } = Fixture::new();
+    for did in [alice(), bob()] {
+        catalogue.set_account(&did, &AccountFacts::default()).unwrap();
+        catalogue.add_snapshot(&did, &row("one", 1)).unwrap();
+        catalogue.confirm("home", &did, &["one"], at(1)).unwrap();
+        catalogue.add_run(&run(&did, 1, done())).unwrap();
+        catalogue
+            .raise(&Subject::Account(did.clone()), &problem("x", Severity::Note, ""), at(1))
+            .unwrap();
+    }
+    catalogue.forget_account(&alice()).unwrap();
+    let left = |did: &Did| {
+        let catalogue = &catalogue;
+        (
+            catalogue.account(did).unwrap().is_some(),
+            catalogue.snapshots(did).unwrap().len(),
+            catalogue.confirmed(did).unwrap().len(),
+            catalogue.runs(Some(did), 9).unwrap().len(),
+            catalogue.problems_of(&Subject::Account(did.clone())).unwrap().len(),
+        )
+    };
+    assert_eq!(left(&alice()), (false, 0, 0, 0, 0));
+    assert_eq!(left(&bob()), (true, 1, 1, 1, 1));
+}
+
+#[test]
+fn a_deleted_catalogue_is_rebuilt_from_what_vaults_say() {
+    let fixture = Fixture::new();
+    let rows: Vec<_> = (1..=50).map(|n| row(&format!("snapshot {n}"), n)).collect();
+    let ids: Vec<_> = rows.iter().map(|row| row.snapshot.id.as_str()).collect();
+    let rebuild = |catalogue: &Catalogue| {
+        catalogue.replace_snapshots(&alice(), &rows).unwrap();
+        catalogue.relist("home", &alice(), &ids, at(7)).unwrap();
+        catalogue.snapshots(&alice()).unwrap()
+    };
+    let before = rebuild(&fixture.catalogue);
+    let path = fixture.path();
+    drop(fixture.catalogue);
+    for file in fs::read_dir(fixture.dir.path()).unwrap() {
+        fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    let opened = Catalogue::open(&path, at(60)).unwrap();
+    assert_eq!(opened.moved_aside, None);
+    assert_eq!(opened.catalogue.snapshots(&alice()).unwrap(), []);
+    assert_eq!(rebuild(&opened.catalogue), before);
+    assert_eq!(before.len(), 50);
+}
+
+#[test]
+fn ten_thousand_snapshots_are_indexed_within_seconds() {
+    let Fixture { catalogue, dir } = Fixture::new();
+    let rows: Vec<_> = (1..=10_000)
+        .map(|n| row(&format!("20261122t140000z.aaaaaaaa.{n}.bcdefg"), n))
+        .collect();
+    // Half a second, unoptimised; the machine may be busy, the work is the same.
+    let best = (0..5)
+        .map(|_| {
+            let start = Instant::now();
+            catalogue.replace_snapshots(&alice(), &rows).unwrap();
+            start.elapsed()
+        })
+        .min()
+        .unwrap();
+    println!("10,000 snapshots in {best:?}");
+    assert!(best < Duration::from_secs(3), "{best:?}");
+    assert_eq!(catalogue.snapshots(&alice()).unwrap().len(), 10_000);
+    drop(catalogue);
+    let start = Instant::now();
+    let opened = Catalogue::open(&dir.path().join("catalogue.db"), at(0)).unwrap();
+    println!("checked and opened in {:?}", start.elapsed());
+    assert_eq!(opened.moved_aside, None);
+}
+
+/// Spoils the closed catalogue, opens it, and says where the spoilt one went.
+fn spoil_and_open(spoil: impl FnOnce(&Path)) -> (TempDir, Opened) {
+    let fixture = Fixture::new();
+    let rows: Vec<_> = (1..=500).map(|n| row(&format!("snapshot {n}"), n)).collect();
+    fixture.catalogue.replace_snapshots(&alice(), &rows).unwrap();
+    let path = fixture.path();
+    drop(fixture.catalogue);
+    spoil(&path);
+    let opened = Catalogue::open(&path, "2026-11-22T14:00:00Z".parse().unwrap()).unwrap();
+    (fixture.dir, opened)
+}
+
+#[test]
+fn a_damaged_catalogue_is_moved_aside_and_a_new_one_begins() {
+    let sql = |sql: &'static str| {
+        move |path: &Path| {
+            Connection::open(path)
+                .and_then(|connection| connection.execute_batch(sql))
+                .unwrap()
+        }
+    };
+    let bytes = |change: fn(&mut Vec<u8>)| {
+        move |path: &Path| {
+            let mut bytes = fs::read(path).unwrap();
+            change(&mut bytes);
+            fs::write(path, bytes).unwrap();
+        }
+    };
+    let cases: [(&str, Box<dyn Fn(&Path)>); 8] = [
+        (
+            "text",
+            Box::new(bytes(|bytes| {
+                *bytes = b"this is not a database, though it is long enough".repeat(99)
+            })),
+        ),
+        ("zeros", Box::new(bytes(|bytes| bytes.fill(0)))),
+        (
+            "a zeroed page",
+            Box::new(bytes(|bytes| bytes[3 * 4096..4 * 4096].fill(0))),
+        ),
+        ("half of it", Box::new(bytes(|bytes| bytes.truncate(bytes.len() / 2)))),
+        ("a spoilt header", Box::new(bytes(|bytes| bytes[0] ^= 1))),
+        ("somebody else's", Box::new(sql("PRAGMA application_id = 7"))),
+        ("a table gone", Box::new(sql("DROP TABLE hosts"))),
+        ("a column more", Box::new(sql("ALTER TABLE hosts ADD COLUMN x INTEGER"))),
+    ];
+    for (name, spoil) in cases {
+        let mut spoilt = Vec::new();
+        let (dir, opened) = spoil_and_open(|path| {
+            spoil(path);
+            spoilt = fs::read(path).unwrap();
+        });
+        let aside = opened
+            .moved_aside
+            .unwrap_or_else(|| panic!("{name}: nothing was moved aside"));
+        assert_eq!(
+            aside,
+            dir.path().join("catalogue.damaged-20261122t140000z.db"),
+            "{name}"
+        );
+        assert_eq!(
+            fs::read(aside).unwrap(),
+            spoilt,
+            "{name}: what was moved aside is not changed"
+        );
+        assert_eq!(opened.catalogue.snapshots(&alice()).unwrap(), [], "{name}");
+        opened.catalogue.add_snapshot(&alice(), &row("new", 1)).unwrap();
+    }
+}
+
+#[test]
+fn a_second_damage_in_the_same_second_does_not_replace_the_first() {
+    let (dir, opened) = spoil_and_open(|path| fs::write(path, b"x".repeat(5_000)).unwrap());
+    let path = dir.path().join("catalogue.db");
+    drop(opened.catalogue);
+    fs::write(&path, b"y".repeat(5_000)).unwrap();
+    let again = Catalogue::open(&path, "2026-11-22T14:00:00Z".parse().unwrap()).unwrap();
+    assert_eq!(
+        again.moved_aside,
+        Some(dir.path().join("catalogue.damaged-20261122t140000z-1.db"))
+    );
+    assert_eq!(fs::read(opened.moved_aside.unwrap()).unwrap(), b"x".repeat(5_000));
+}
+
+#[test]
+fn the_log_of_a_damaged_catalogue_goes_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("catalogue.db");
+    for (suffix, content) in [("", "pages"), ("-wal", "log"), ("-shm", "index")] {
+        fs::write(with_suffix(&path, suffix), content).unwrap();
+    }
+    let aside = move_aside(&path, at(0)).unwrap();
+    for (suffix, content) in [("", "pages"), ("-wal", "log"), ("-shm", "index")] {
+        assert_eq!(fs::read_to_string(with_suffix(&aside, suffix)).unwrap(), content);
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn damage_found_while_working_says_so_and_opening_again_cures_it() {
+    let fixture = Fixture::new();
+    let rows: Vec<_> = (1..=500).map(|n| row(&format!("snapshot {n}"), n)).collect();
+    fixture.catalogue.replace_snapshots(&alice(), &rows).unwrap();
+    let (dir, opened) = fixture.reopen();
+    let path = dir.path().join("catalogue.db");
+    opened.catalogue.lock().execute_batch("PRAGMA cache_size = 1; PRAGMA shrink_memory").unwrap();
+    // Every page but the first.
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4096..].fill(0xff);
+    fs::write(&path, bytes).unwrap();
+    let error = opened.catalogue.snapshots(&alice()).map(|snapshots| snapshots.len()).unwrap_err();
+    assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
+    drop(opened.catalogue);
+    assert!(Catalogue::open(&path, at(99)).unwrap().moved_aside.is_some());
+}
+
+#[test]
+fn an_empty_file_becomes_a_catalogue() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("catalogue.db");
+    fs::write(&path, b"").unwrap();
+    let opened = Catalogue::open(&path, at(0)).unwrap();
+    assert_eq!(opened.moved_aside, None);
+    assert_eq!(opened.catalogue.accounts().unwrap(), []);
+}
+
+#[test]
+fn a_catalogue_of_a_newer_version_is_left_as_it_is() {
+    let fixture = Fixture::new();
+    let path = fixture.path();
+    drop(fixture.catalogue);
+    Connection::open(&path)
+        .unwrap()
+        .pragma_update(None, "user_version", 99)
+        .unwrap();
+    let before = fs::read(&path).unwrap();
+    let error = Catalogue::open(&path, at(0)).unwrap_err();
+    assert!(matches!(error, Error::Newer { found: 99, known: 1 }), "{error:?}");
+    assert!(matches!(Catalogue::open_beside(&path), Err(Error::Newer { .. })));
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_catalogue_that_cannot_be_opened_is_not_called_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    for path in [dir.path().to_owned(), dir.path().join("absent").join("catalogue.db")] {
+        let error = Catalogue::open(&path, at(0)).unwrap_err();
+        assert!(matches!(error, Error::Sqlite(_)), "{error:?}");
+    }
+}
+
+#[test]
+fn reading_goes_on_beside_an_engine_and_changes_nothing() {
+    let fixture = Fixture::new();
+    assert!(
+        Catalogue::open_beside(&fixture.dir.path().join("none.db"))
+            .unwrap()
+            .is_none()
+    );
+    assert!(!fixture.dir.path().join("none.db").exists());
+    fixture.catalogue.add_snapshot(&alice(), &row("one", 1)).unwrap();
+    let beside = Catalogue::open_beside(&fixture.path()).unwrap().unwrap();
+    assert_eq!(ids(&beside.snapshots(&alice()).unwrap()), ["one"]);
+    fixture.catalogue.add_snapshot(&alice(), &row("two", 2)).unwrap();
+    assert_eq!(ids(&beside.snapshots(&alice()).unwrap()), ["two", "one"]);
+    assert!(beside.add_snapshot(&alice(), &row("three", 3)).is_err());
+    assert_eq!(beside.snapshots(&alice()).unwrap().len(), 2);
+    drop(beside);
+    // And when the engine has ended.
+    let path = fixture.path();
+    drop(fixture.catalogue);
+    let alone = Catalogue::open_beside(&path).unwrap().unwrap();
+    assert_eq!(ids(&alone.snapshots(&alice()).unwrap()), ["two", "one"]);
+}
+
+#[test]
+fn several_threads_may_use_it_at_once() {
+    let Fixture { catalogue, dir: _dir } = Fixture::new();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let catalogue = &catalogue;
+            scope.spawn(move || {
+                for n in 0..25 {
+                    catalogue
+                        .add_snapshot(&alice(), &row(&format!("{thread}-{n}"), n))
+                        .unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(catalogue.snapshots(&alice()).unwrap().len(), 100);
+}
+
+#[test]
+fn a_row_of_another_version_is_named_and_rebuilt() {
+    let Fixture { catalogue, dir: _dir } = Fixture::new();
+    catalogue.add_snapshot(&alice(), &row("one", 1)).unwrap();
+    catalogue
+        .lock()
+        .execute("UPDATE snapshots SET json = ?1", params![r#"{"id":"one"}"#])
+        .unwrap();
+    let error = catalogue.snapshots(&alice()).unwrap_err();
+    assert!(
+        matches!(error, Error::Unreadable { table: "snapshots", .. }),
+        "{error:?}"
+    );
+    catalogue.replace_snapshots(&alice(), &[row("one", 1)]).unwrap();
+    assert_eq!(ids(&catalogue.snapshots(&alice()).unwrap()), ["one"]);
+}
+
+#[test]
+fn a_full_disk_is_called_that() {
+    let Fixture { catalogue, dir: _dir } = Fixture::new();
+    let pages: i64 = catalogue
+        .lock()
+        .pragma_query_value(None, "page_count", |row| row.get(0))
+        .unwrap();
+    catalogue.lock().pragma_update(None, "max_page_count", pages).unwrap();
+    let rows: Vec<_> = (1..=500).map(|n| row(&format!("snapshot {n}"), n)).collect();
+    let error = catalogue.replace_snapshots(&alice(), &rows).unwrap_err();
+    assert!(matches!(error, Error::Full) && error.is_transient(), "{error:?}");
+    assert_eq!(catalogue.snapshots(&alice()).unwrap(), [], "nothing of it was kept");
+}
