@@ -1,0 +1,169 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Skykeep keeps verified backups of AT Protocol (Bluesky) accounts.
+#[derive(Debug, Parser)]
+#[command(name = "skykeep-cli", version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// One JSON document on standard output, as docs/cli.md describes it
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Log to standard error; twice for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Accounts to keep
+    Account {
+        #[command(subcommand)]
+        verb: AccountVerb,
+    },
+    /// Places to keep them in
+    Place {
+        #[command(subcommand)]
+        verb: PlaceVerb,
+    },
+    /// Back up now and wait for the end
+    #[command(group = clap::ArgGroup::new("which").required(true))]
+    Backup {
+        /// Handle or DID of an account
+        #[arg(group = "which")]
+        account: Option<String>,
+        /// Every account
+        #[arg(long, group = "which")]
+        all: bool,
+    },
+    /// How well everything is kept
+    Status,
+    /// The snapshots of an account, newest first
+    Snapshots {
+        /// Handle or DID
+        account: String,
+    },
+    /// What changed between two snapshots
+    Compare {
+        /// Handle or DID
+        account: String,
+        /// The earlier snapshot
+        earlier: String,
+        /// The later snapshot
+        later: String,
+    },
+    /// Hash every kept file again and name what is damaged
+    Check {
+        /// Only this place: its id, name or folder
+        #[arg(long)]
+        place: Option<String>,
+    },
+    /// Write a snapshot as plain files that any other tool reads
+    Export {
+        /// Handle or DID
+        account: String,
+        /// The snapshot; the newest without
+        #[arg(long)]
+        snapshot: Option<String>,
+        /// A new or empty folder
+        #[arg(long)]
+        to: PathBuf,
+    },
+    /// Keep what another tool has saved: CAR files and folders of blobs
+    Import {
+        /// Handle or DID
+        account: String,
+        /// Files and folders
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Take over what a vault holds
+    Rebuild {
+        /// The vault's folder
+        #[arg(long)]
+        from: PathBuf,
+    },
+    /// Say that a sudden loss was meant
+    ConfirmShrink {
+        /// Handle or DID
+        account: String,
+    },
+    /// Back up by the hour until ended: for a server or NAS
+    Run,
+    /// Look at a file, without engine, data folder or network
+    Inspect {
+        #[command(subcommand)]
+        what: InspectVerb,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountVerb {
+    /// Begin to keep an account
+    Add {
+        /// Handle, DID or the address of a profile
+        account: String,
+    },
+    /// List the accounts
+    List,
+    /// Stop keeping an account; its backups stay
+    Remove {
+        /// Handle or DID
+        account: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlaceVerb {
+    /// Make something a place
+    Add {
+        #[command(subcommand)]
+        kind: PlaceKind,
+    },
+    /// List the places
+    List,
+    /// Forget a place; what it holds stays
+    Remove {
+        /// Its id, name or folder
+        place: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlaceKind {
+    /// A folder, here or on a drive
+    Folder {
+        /// The folder; it is made if it is not there
+        path: PathBuf,
+        /// What to call it; the folder's name without
+        #[arg(long)]
+        name: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum InspectVerb {
+    /// Prove a repository
+    Car {
+        /// The CAR file
+        file: PathBuf,
+        /// Expect it to be this account's
+        #[arg(long)]
+        did: Option<String>,
+        /// Judge the signature by this key; again for earlier keys, newest first
+        #[arg(long)]
+        signing_key: Vec<String>,
+    },
+    /// Audit the history of an identity
+    PlcLog {
+        /// The answer of a directory's /log/audit
+        file: PathBuf,
+        /// Expect it to be this account's
+        #[arg(long)]
+        did: Option<String>,
+    },
+}

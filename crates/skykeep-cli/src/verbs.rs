@@ -1,0 +1,152 @@
+//! Verbs that need the engine: from what was typed to a request, from a reply to what is printed.
+
+use std::path::{Path, PathBuf};
+
+use skykeep_engine::api::{Problem, RunEnd, Severity};
+use skykeep_engine::{CancellationToken, Door, Engine, Error, Reply, Request, to_problem};
+
+use crate::arguments::{AccountVerb, PlaceKind, PlaceVerb, Verb};
+use crate::output;
+use crate::show::{self, Bars};
+
+/// Carries out a verb; whether everything is done and sound.
+pub(crate) fn run(verb: Verb, json: bool) -> bool {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::failed(json, &error.to_string()),
+    };
+    runtime.block_on(async {
+        let outcome = match verb {
+            Verb::Run => serve().await.map(|()| true).map_err(|error| to_problem(&error)),
+            verb => ask(request(verb), json).await,
+        };
+        outcome.unwrap_or_else(|problem| {
+            show::problem(&problem, json);
+            false
+        })
+    })
+}
+
+fn request(verb: Verb) -> Request {
+    match verb {
+        Verb::Account { verb } => match verb {
+            AccountVerb::Add { account } => Request::AddAccount { text: account },
+            AccountVerb::List => Request::Accounts,
+            AccountVerb::Remove { account } => Request::RemoveAccount { account },
+        },
+        Verb::Place { verb } => match verb {
+            PlaceVerb::Add {
+                kind: PlaceKind::Folder { path, name },
+            } => Request::AddFolder {
+                path: absolute(&path),
+                name,
+            },
+            PlaceVerb::List => Request::Places,
+            PlaceVerb::Remove { place } => Request::RemovePlace { place },
+        },
+        Verb::Backup { account, all: _ } => Request::BackUp { account },
+        Verb::Status => Request::Accounts,
+        Verb::Snapshots { account } => Request::Snapshots { account },
+        Verb::Compare {
+            account,
+            earlier,
+            later,
+        } => Request::Compare {
+            account,
+            earlier,
+            later,
+        },
+        Verb::Check { place } => Request::Check { place },
+        Verb::Export { account, snapshot, to } => Request::Export {
+            account,
+            snapshot,
+            folder: absolute(&to),
+        },
+        Verb::Import { account, paths } => Request::Import {
+            account,
+            paths: paths.iter().map(|path| absolute(path)).collect(),
+        },
+        Verb::Rebuild { from } => Request::Rebuild { vault: absolute(&from) },
+        Verb::ConfirmShrink { account } => Request::ConfirmShrink { account },
+        Verb::Run | Verb::Inspect { .. } => unreachable!("these two are not requests"),
+    }
+}
+
+/// The engine may run in another folder than this program.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+async fn ask(request: Request, json: bool) -> Result<bool, Problem> {
+    let door = Door::open().await.map_err(|error| to_problem(&error))?;
+    let bars = Bars::new();
+    let asked = door.ask(request, |progress| bars.show(&progress));
+    let reply = tokio::select! {
+        reply = asked => reply,
+        _ = tokio::signal::ctrl_c() => {
+            if let Door::Here(engine) = &door {
+                engine.shut_down();
+            }
+            Err(to_problem(&Error::Stopped))
+        }
+    };
+    bars.clear();
+    let reply = reply?;
+    show::reply(&reply, json);
+    Ok(is_good(&reply))
+}
+
+/// Whether a reply means that all is done and sound. A run that was skipped is no failure.
+fn is_good(reply: &Reply) -> bool {
+    match reply {
+        Reply::Ended(ends) => ends
+            .iter()
+            .all(|ended| matches!(ended.end, RunEnd::Completed { .. } | RunEnd::Skipped { .. })),
+        Reply::Checks(checks) => checks.iter().all(|check| check.damaged.is_empty()),
+        Reply::Accounts(accounts) => accounts.iter().all(|account| {
+            account
+                .problems
+                .iter()
+                .all(|problem| problem.severity == Severity::Note)
+        }),
+        Reply::Exported(exported) => exported.missing.is_empty(),
+        Reply::Done
+        | Reply::Account(_)
+        | Reply::Place(_)
+        | Reply::Places(_)
+        | Reply::Snapshots(_)
+        | Reply::Comparison(_)
+        | Reply::Imported(_)
+        | Reply::Runs(_) => true,
+    }
+}
+
+/// The scheduler, until the program is asked to end.
+async fn serve() -> Result<(), Error> {
+    let engine = Engine::open().await?;
+    let cancel = CancellationToken::new();
+    let ended = cancel.clone();
+    tokio::spawn(async move {
+        asked_to_end().await;
+        ended.cancel();
+    });
+    output::note("Skykeep is running. End it with Ctrl-C.");
+    let (served, ()) = tokio::join!(engine.serve(cancel.clone()), engine.run_until(cancel.clone()));
+    served
+}
+
+async fn asked_to_end() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let (Ok(mut terminate), Ok(mut hang_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
