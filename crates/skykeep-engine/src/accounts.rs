@@ -288,12 +288,12 @@ impl Engine {
                 picture = pds.get_small_blob(did, &cid, MAX_AVATAR, cancel).await.ok();
             }
         }
-        if name.is_none() || picture.is_none() {
-            if let Ok(Some(profile)) = appview::profile(client, did, cancel).await {
-                name = name.or(profile.display_name);
-                if let (None, Some(url)) = (&picture, &profile.avatar) {
-                    picture = appview::picture(client, url, cancel).await.ok();
-                }
+        if (name.is_none() || picture.is_none())
+            && let Ok(Some(profile)) = appview::profile(client, did, cancel).await
+        {
+            name = name.or(profile.display_name);
+            if let (None, Some(url)) = (&picture, &profile.avatar) {
+                picture = appview::picture(client, url, cancel).await.ok();
             }
         }
         if cancel.is_cancelled() {

@@ -59,7 +59,7 @@ impl Engine {
             }
         };
         let place = settings::Place {
-            vault: vault.id().clone(),
+            vault: *vault.id(),
             name,
             folder: folder.clone(),
             added: now,

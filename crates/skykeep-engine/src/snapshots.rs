@@ -156,7 +156,7 @@ impl Engine {
             .await;
         let mut files = files.map_err(|error| broken(error.to_string()))?;
         let body = &snapshot.manifest.body;
-        let history = KeyHistory::of_key(body.did.clone(), body.signing.key.clone());
+        let history = KeyHistory::of_key(body.did.clone(), body.signing.key);
         let commit = body.commit.cid;
         let checked = blocking(move || Ok(RepoCheck::of(&history).root(commit).run(&mut files)?)).await?;
         let finding = checked

@@ -167,7 +167,7 @@ async fn confirm(
 async fn ask_document(client: &Client, did: &Did, cancel: &CancellationToken) -> Result<Identity, Error> {
     let who = Identifier::Did(did.clone());
     let identity = Resolver::new(client).identify(&who, cancel).await?;
-    let key = identity.document.parsed.signing_key.clone();
+    let key = identity.document.parsed.signing_key;
     let history = key.map_or_else(
         || KeyHistory::unknown(did.clone()),
         |key| KeyHistory::of_key(did.clone(), key),

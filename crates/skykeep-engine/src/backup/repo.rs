@@ -230,7 +230,8 @@ async fn accept(
             .signer()
             .and_then(|period| period.until)
             .is_some_and(|until| dated <= until + CLOCKS_DIFFER);
-        if !known && !(in_force && imported) && !(in_force && writer.previous().is_none()) {
+        let first = writer.previous().is_none();
+        if !(known || in_force && (imported || first)) {
             return Err(Error::StaleKey {
                 did: identity.did.clone(),
                 operation,
