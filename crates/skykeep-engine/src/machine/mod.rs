@@ -1,0 +1,234 @@
+//! The machine: whether there is a network, what it runs on, and whether it has just woken up.
+//!
+//! Read into [`MachineFacts`], which [`crate::schedule`] takes as an argument. Promise: what is not known is said to be
+//! not known, and nothing here waits for long or fails. Linux says all of it; other systems, for now, only the clock.
+
+pub mod drive;
+#[cfg(target_os = "linux")]
+mod metered;
+#[cfg(target_os = "linux")]
+mod network;
+#[cfg(target_os = "linux")]
+mod power;
+
+use std::env;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// By how much the clocks may part between two readings without a sleep being suspected.
+const SLACK: SignedDuration = SignedDuration::from_secs(60);
+/// Readings further apart than this are a sleep: they are a minute apart otherwise. Also how far back a clock may be set.
+const GAP: SignedDuration = SignedDuration::from_mins(5);
+
+/// What the machine was like at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MachineFacts {
+    /// Whether there is a network.
+    pub network: Network,
+    /// Whether it runs on battery.
+    pub on_battery: Option<bool>,
+    /// Whether the connection is paid by volume.
+    pub metered: Option<bool>,
+    /// Since when it has been awake and its clock has run evenly: start, last wake, or last time the clock was set.
+    pub awake_since: Timestamp,
+}
+
+impl MachineFacts {
+    /// Whether what can wait should wait: on battery or a metered connection.
+    pub fn spares(&self) -> bool {
+        self.on_battery == Some(true) || self.metered == Some(true)
+    }
+}
+
+/// Whether there is a network to reach hosts by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// There is a way out.
+    Up,
+    /// There is none.
+    Down,
+    /// The system does not say.
+    Unknown,
+}
+
+/// How the clocks moved between two readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leap {
+    /// Evenly.
+    None,
+    /// The machine slept, or stood still, or its clock was set forward, by about this much.
+    Slept(Duration),
+    /// Its clock was set back by about this much.
+    Back(Duration),
+}
+
+/// Tells a sleep, or a clock that was set, from the way two clocks moved between two readings.
+///
+/// The monotonic clock stops while the machine sleeps (Linux, macOS), the wall clock does not. Where it goes on
+/// (Windows), the gap between two readings tells: they are at most a minute apart.
+pub fn slept(wall: SignedDuration, monotonic: Duration) -> Leap {
+    let monotonic = SignedDuration::try_from(monotonic).unwrap_or(SignedDuration::MAX);
+    let ahead = wall.saturating_sub(monotonic);
+    if ahead < -GAP {
+        Leap::Back(ahead.unsigned_abs())
+    } else if ahead > SLACK {
+        Leap::Slept(wall.unsigned_abs())
+    } else if monotonic > GAP {
+        Leap::Slept(monotonic.unsigned_abs())
+    } else {
+        Leap::None
+    }
+}
+
+/// The machine, read again and again by one engine.
+#[derive(Debug)]
+pub struct Machine {
+    started: Instant,
+    last: (Timestamp, Duration),
+    awake_since: Timestamp,
+    /// Everything asked is on this computer: the network counts as up.
+    loopback: bool,
+    #[cfg(target_os = "linux")]
+    metered: metered::Metered,
+}
+
+impl Machine {
+    /// A machine that has been awake since `now`.
+    ///
+    /// `SKYKEEP_LOOPBACK_HTTP=1` makes the network count as up: tests ask only servers on this computer.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            started: Instant::now(),
+            last: (now, Duration::ZERO),
+            awake_since: now,
+            loopback: env::var_os("SKYKEEP_LOOPBACK_HTTP").is_some_and(|value| value == "1"),
+            #[cfg(target_os = "linux")]
+            metered: metered::Metered::default(),
+        }
+    }
+
+    /// Reads the machine. Reads a few small files; waits a second at most. Call it on the blocking pool, once a tick.
+    pub fn read(&mut self, now: Timestamp) -> MachineFacts {
+        let leap = self.beat(now, self.started.elapsed());
+        if leap != Leap::None {
+            tracing::info!(?leap, "the clock did not run evenly");
+        }
+        let network = self.network();
+        MachineFacts {
+            network,
+            on_battery: on_battery(),
+            metered: self.metered(network),
+            awake_since: self.awake_since,
+        }
+    }
+
+    /// Takes a reading of both clocks.
+    fn beat(&mut self, now: Timestamp, monotonic: Duration) -> Leap {
+        let (last, last_monotonic) = self.last;
+        let leap = slept(now.duration_since(last), monotonic.saturating_sub(last_monotonic));
+        self.last = (now, monotonic);
+        if leap != Leap::None {
+            self.awake_since = now;
+        }
+        leap
+    }
+
+    fn network(&self) -> Network {
+        if self.loopback {
+            return Network::Up;
+        }
+        #[cfg(target_os = "linux")]
+        return network::read();
+        #[cfg(not(target_os = "linux"))]
+        Network::Unknown
+    }
+
+    #[cfg(target_os = "linux")]
+    fn metered(&mut self, network: Network) -> Option<bool> {
+        if self.loopback || network == Network::Down {
+            None
+        } else {
+            self.metered.read(Instant::now())
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn metered(&mut self, _: Network) -> Option<bool> {
+        None
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn on_battery() -> Option<bool> {
+    power::on_battery(std::path::Path::new("/sys/class/power_supply"))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn on_battery() -> Option<bool> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleep_is_told_by_the_clocks() {
+        let check = |wall: i64, monotonic: u64, expected: Leap| {
+            let leap = slept(SignedDuration::from_secs(wall), Duration::from_secs(monotonic));
+            assert_eq!(leap, expected, "wall {wall} s, monotonic {monotonic} s");
+        };
+        let (slept, back) = (
+            |s| Leap::Slept(Duration::from_secs(s)),
+            |s| Leap::Back(Duration::from_secs(s)),
+        );
+        check(0, 0, Leap::None);
+        check(60, 60, Leap::None);
+        check(120, 60, Leap::None);
+        check(121, 60, slept(121));
+        check(8 * 3600, 45, slept(8 * 3600));
+        // Stopped and continued, or a system whose monotonic clock goes on in its sleep.
+        check(300, 300, Leap::None);
+        check(3 * 3600, 3 * 3600, slept(3 * 3600));
+        // Set back: by a time server, by a person, to before 1970.
+        check(-200, 60, Leap::None);
+        check(-240, 60, Leap::None);
+        check(-241, 60, back(301));
+        check(-86_400, 60, back(86_460));
+        assert!(matches!(super::slept(SignedDuration::MIN, Duration::MAX), Leap::Back(_)));
+        assert!(matches!(super::slept(SignedDuration::MAX, Duration::ZERO), Leap::Slept(_)));
+    }
+
+    #[test]
+    fn it_is_awake_since_the_last_leap() {
+        let at = |second: i64| Timestamp::from_second(1_795_000_000 + second).unwrap();
+        let mut machine = Machine::new(at(0));
+        let steps = [
+            (60, 60, Leap::None, 0),
+            (120, 119, Leap::None, 0),
+            (7_200, 125, Leap::Slept(Duration::from_secs(7_080)), 7_200),
+            (7_260, 185, Leap::None, 7_200),
+            (3_660, 245, Leap::Back(Duration::from_secs(3_660)), 3_660),
+            (3_720, 305, Leap::None, 3_660),
+        ];
+        for (wall, monotonic, leap, awake_since) in steps {
+            assert_eq!(
+                machine.beat(at(wall), Duration::from_secs(monotonic)),
+                leap,
+                "at {wall}"
+            );
+            assert_eq!(machine.awake_since, at(awake_since), "at {wall}");
+        }
+    }
+
+    #[test]
+    fn this_machine_can_be_read_quickly() {
+        let now = Timestamp::from_second(1_795_000_000).unwrap();
+        let mut machine = Machine::new(now);
+        let start = Instant::now();
+        let facts = machine.read(now);
+        assert_eq!(facts.awake_since, now);
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    }
+}
