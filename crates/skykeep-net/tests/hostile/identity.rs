@@ -91,6 +91,9 @@ async fn a_dead_host_is_unreachable_and_its_handle_not_unknown() {
     // The host exists, on this computer, and nobody listens on its port 443.
     let names = HostileNames::start(|_| Say::Nothing, |_| Say::Address([127, 77, 7, 7])).await;
     assert_eq!(resolve(config_with(&names), "alice.test").await, "Unreachable(Connect)");
+    // Nobody can say whether the host exists.
+    let names = HostileNames::start(|_| Say::Nothing, |_| Say::Failure).await;
+    assert_eq!(resolve(config_with(&names), "alice.test").await, "Unreachable(Name)");
 }
 
 #[tokio::test]
