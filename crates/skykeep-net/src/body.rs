@@ -1,9 +1,9 @@
 //! Reading answers: never more than was allowed, never slower than is worth waiting for.
 //!
-//! Limits count unpacked bytes. Packed answers (gzip, the only coding we accept) are unpacked here in small pieces, so a
-//! bomb is seen before it is held: what unpacks to over a hundred times its size, past the first MiB, is not an answer.
-//! A packed answer that ends before its own checksum or goes on after it is an error, as is one that is shorter than its
-//! `Content-Length`.
+//! Limits count unpacked bytes. Packed answers (gzip, the only coding we accept) are unpacked here in small pieces, so
+//! a bomb is seen before it is held: what unpacks to over a hundred times its size, past the first MiB, is not an
+//! answer. A packed answer that ends before its own checksum or goes on after it is an error, as is one that is shorter
+//! than its `Content-Length`.
 
 use std::io::Write;
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! Whom we ask, what is allowed, and how long we wait.
 //!
 //! Built by the engine from the settings, with the environment on top, so that tests and people who host themselves can
-//! point every question elsewhere. An empty `SKYKEEP_HANDLE_RESOLVER` or `SKYKEEP_APPVIEW_URL` means that nobody is asked.
+//! point every question elsewhere. An empty `SKYKEEP_HANDLE_RESOLVER` or `SKYKEEP_APPVIEW_URL` means that nobody is
+//! asked.
 //!
 //! No proxy is used, whatever `HTTPS_PROXY` says: a proxy looks names up itself, and the guard against private
 //! addresses (see [`crate::Refusal`]) can only judge the addresses that we connect to.
@@ -27,7 +28,8 @@ pub struct NetConfig {
     pub appview_url: Option<Url>,
     /// The relay. `SKYKEEP_RELAY_URL`.
     pub relay_url: Url,
-    /// Test mode: plain http to loopback, loopback addresses and `.test` handles are allowed. `SKYKEEP_LOOPBACK_HTTP=1`.
+    /// Test mode: plain http to loopback, loopback addresses and `.test` handles are allowed.
+    /// `SKYKEEP_LOOPBACK_HTTP=1`.
     pub loopback_http: bool,
     /// How long we wait for strangers, unless [`crate::Client::with_patience`] says otherwise.
     pub patience: Patience,

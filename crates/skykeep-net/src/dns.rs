@@ -1,9 +1,9 @@
 //! Names: addresses of hosts, and the TXT records in which handles name their accounts.
 //!
 //! Addresses come from the system (its hosts file, its VPN, its caches), TXT records from the same name servers through
-//! hickory; when a resolver is configured, it is asked for both. The system's list of name servers is read again for every
-//! TXT question, because it changes when a laptop moves to another network, and the questions are rare.
-//! "Nothing there" is an answer; whatever else goes wrong is not.
+//! hickory; when a resolver is configured, it is asked for both. The system's list of name servers is read again for
+//! every TXT question, because it changes when a laptop moves to another network, and the questions are rare. "Nothing
+//! there" is an answer; whatever else goes wrong is not.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -49,7 +49,8 @@ impl Names {
         if found.is_empty() { Err(Cause::Name) } else { Ok(found) }
     }
 
-    /// Whether a name server says that the host has no address at all. An error of any kind is "no, it does not say so".
+    /// Whether a name server says that the host has no address at all. An error of any kind is "no, it does not say
+    /// so".
     pub(crate) async fn denies(&self, host: &str) -> bool {
         matches!(self.ask_addresses(host).await, Ok(None))
     }

@@ -1,7 +1,7 @@
 //! Where we go, and where nobody sends us.
 //!
-//! Addresses come from strangers: from DID documents, DNS and redirects. So every address that is about to be asked, and
-//! every hop of a redirect, passes three rules:
+//! Addresses come from strangers: from DID documents, DNS and redirects. So every address that is about to be asked,
+//! and every hop of a redirect, passes three rules:
 //!
 //! 1. https only; plain http only in test mode, and only to this computer by name or number.
 //! 2. A host given as a number must be public. A host given as a name is looked up by our own resolver, which hands out

@@ -1,10 +1,10 @@
 //! From a handle to the DID that it points to; whether that points back is asked in [`crate::resolve`].
 //!
-//! 1. The TXT record `did=…` of `_atproto.<handle>` and the file `https://<handle>/.well-known/atproto-did` are asked for at
-//!    the same time; when they differ, DNS wins. Exactly one such record counts, and the file's first line.
+//! 1. The TXT record `did=…` of `_atproto.<handle>` and the file `https://<handle>/.well-known/atproto-did` are asked
+//!    for at the same time; when they differ, DNS wins. Exactly one such record counts, and the file's first line.
 //! 2. When neither knows, the configured resolver is asked.
-//! 3. "No such handle" is said only when both places of 1 were there to be asked and say so. When one of them could not be
-//!    reached and nobody else knew, the handle is unreachable: the host may be dead, and the handle right.
+//! 3. "No such handle" is said only when both places of 1 were there to be asked and say so. When one of them could not
+//!    be reached and nobody else knew, the handle is unreachable: the host may be dead, and the handle right.
 //! 4. Reserved names are never asked for. `.test` names are, in test mode only, and when a resolver is configured, only
 //!    from that.
 //!

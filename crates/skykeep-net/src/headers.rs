@@ -1,8 +1,8 @@
 //! What a host's headers ask of us: pauses, allowances, kinds of content.
 //!
-//! `RateLimit-Reset` is a moment of the host's clock (seconds since 1970) on this network, and a number of seconds in the
-//! IETF draft it comes from: both are understood. Moments are counted from the answer's own `Date`, so that a wrong clock
-//! here changes nothing.
+//! `RateLimit-Reset` is a moment of the host's clock (seconds since 1970) on this network, and a number of seconds in
+//! the IETF draft it comes from: both are understood. Moments are counted from the answer's own `Date`, so that a wrong
+//! clock here changes nothing.
 
 use std::time::Duration;
 

@@ -83,7 +83,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_typed_ends_in_an_answer(text in any::<String>(), tail in "(at://|did:|https://|@|/profile/)\\PC*") {
+        fn whatever_is_typed_ends_in_an_answer(
+            text in any::<String>(),
+            tail in "(at://|did:|https://|@|/profile/)\\PC*",
+        ) {
             for text in [&text, &tail] {
                 if let Ok(identifier) = text.parse::<Identifier>() {
                     prop_assert_eq!(identifier.to_string().parse::<Identifier>().unwrap(), identifier);

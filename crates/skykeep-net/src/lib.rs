@@ -1,9 +1,9 @@
 //! The only room that talks to strangers.
 //!
-//! Everything from outside has a size limit and a time limit, and leaves this room as typed data or a typed error. Nothing
-//! here is believed: repositories and blobs are proved elsewhere, identities are asked for both ways. Every question ends
-//! when its [`CancellationToken`] is cancelled, waits its turn in its host's queue, and is asked again only when that may
-//! help. What a stranger says never decides where we connect to: see [`Refusal`].
+//! Everything from outside has a size limit and a time limit, and leaves this room as typed data or a typed error.
+//! Nothing here is believed: repositories and blobs are proved elsewhere, identities are asked for both ways. Every
+//! question ends when its [`CancellationToken`] is cancelled, waits its turn in its host's queue, and is asked again
+//! only when that may help. What a stranger says never decides where we connect to: see [`Refusal`].
 //!
 //! Sources: AT Protocol "HTTP API", "Handle", "DID", "Sync"; did:plc; the published limits of the hosts.
 

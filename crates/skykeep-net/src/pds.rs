@@ -182,10 +182,11 @@ impl Pds {
 
     /// Writes the repository to a file as a CAR: all of it, or the blocks written after `since`.
     ///
-    /// `since` is the rev inside the last commit that is held; hosts may send more than was asked for. The file is emptied
-    /// first and before each new try. `progress` is told the bytes so far, every quarter MiB, and 0 at each new try. On
-    /// success the file holds exactly [`Download::bytes`] bytes, handed to the system and not synced; after an error what
-    /// it holds is worthless. A CAR that ends too early can still come back as success: only proving it tells.
+    /// `since` is the rev inside the last commit that is held; hosts may send more than was asked for. The file is
+    /// emptied first and before each new try. `progress` is told the bytes so far, every quarter MiB, and 0 at each new
+    /// try. On success the file holds exactly [`Download::bytes`] bytes, handed to the system and not synced; after an
+    /// error what it holds is worthless. A CAR that ends too early can still come back as success: only proving it
+    /// tells.
     ///
     /// Errors: as [`Pds::get_latest_commit`]; `TooLarge` past `limit` bytes; `Stalled`; `BadBody`; `File`.
     pub async fn get_repo(
@@ -216,7 +217,8 @@ impl Pds {
         }
     }
 
-    /// Writes one blob to a file, which is emptied first. The bytes are not compared with the CID: whoever keeps them does.
+    /// Writes one blob to a file, which is emptied first. The bytes are not compared with the CID: whoever keeps them
+    /// does.
     ///
     /// `progress` as for [`Pds::get_repo`]. Errors: `BlobNotFound` when the host has lost or hidden it, and as
     /// [`Pds::get_repo`].

@@ -74,7 +74,8 @@ impl Directory {
 
     /// The DID document.
     ///
-    /// Errors: `DidNotFound`, `DidTombstoned`, `DidUnsupported` for other methods, `Malformed`, and what the network does.
+    /// Errors: `DidNotFound`, `DidTombstoned`, `DidUnsupported` for other methods, `Malformed`, and what the network
+    /// does.
     pub async fn document(&self, did: &Did, cancel: &CancellationToken) -> Result<Document, Error> {
         let question = self.question(did, &[], "DID document", DOCUMENT)?;
         let answer = self

@@ -66,8 +66,9 @@ impl Resolver {
 
     /// Who is meant: DID, document, and handle checked both ways.
     ///
-    /// Errors: those of [`Resolver::resolve_handle`] and [`Resolver::document`]; `HandleMismatch` when the account that a
-    /// handle points to names another one. An account asked for by DID has no such errors: see [`Identity::handle_problem`].
+    /// Errors: those of [`Resolver::resolve_handle`] and [`Resolver::document`]; `HandleMismatch` when the account that
+    /// a handle points to names another one. An account asked for by DID has no such errors: see
+    /// [`Identity::handle_problem`].
     pub async fn identify(&self, who: &Identifier, cancel: &CancellationToken) -> Result<Identity, Error> {
         match who {
             Identifier::Handle(handle) => {
@@ -152,7 +153,8 @@ fn identity(did: Did, document: Document, problem: Option<HandleProblem>) -> Ide
 
 /// Where the document of a did:web is. Ports, plain http and `localhost` belong together, and to test mode.
 ///
-/// Source: did:web, "Read (Resolve)"; AT Protocol "DID" allows host names without a path, and ports for localhost alone.
+/// Source: did:web, "Read (Resolve)"; AT Protocol "DID" allows host names without a path, and ports for localhost
+/// alone.
 fn web_address(did: &Did, test_mode: bool) -> Option<Url> {
     let authority = did.id().replace("%3A", ":").replace("%3a", ":");
     let host = authority.split(':').next()?;

@@ -1,8 +1,9 @@
 //! The one HTTP client: every question that Skykeep asks a stranger goes through here.
 //!
 //! A question is a GET with a name, a limit and a kind. It waits for its turn in its host's queue, passes the guard, is
-//! asked, follows at most three redirects by hand (each one judged and queued as if it were the question), is read under
-//! its limits, and ends as bytes or as a typed [`Error`]. Only what is transient is asked again, with full jitter.
+//! asked, follows at most three redirects by hand (each one judged and queued as if it were the question), is read
+//! under its limits, and ends as bytes or as a typed [`Error`]. Only what is transient is asked again, with full
+//! jitter.
 //!
 //! TLS is rustls with ring, so nothing depends on what the system's OpenSSL can do, and trusts what the system trusts:
 //! people who distrust an authority, or run their own, say so once and in one place. HTTP is 1.1 alone: a handful of
@@ -250,12 +251,13 @@ impl Client {
     /// Reads what a host says about its refusal, if it is JSON; error pages of proxies are not read at all.
     async fn failure(&self, response: Response, question: &Question, host: String, asked: Instant) -> Error {
         let status = response.status();
+        let unnamed = |host| Error::Http {
+            host,
+            status: status.as_u16(),
+        };
         let json = headers::media_type(response.headers()).is_some_and(|kind| headers::is_json(&kind));
         if !json || status.is_server_error() {
-            return Error::Http {
-                host,
-                status: status.as_u16(),
-            };
+            return unnamed(host);
         }
         let limits = Limits {
             what: "error",
@@ -266,7 +268,7 @@ impl Client {
         let mut sink = Sink::memory();
         match body::read(response, &host, limits, &mut sink).await {
             Ok(()) => failure::named(host, status.as_u16(), &sink.into_memory(), question.about.as_ref()),
-            Err(error) => error,
+            Err(_) => unnamed(host),
         }
     }
 }

@@ -198,7 +198,8 @@ fn document(did: &str, handle: &str, pds: &str) -> String {
     .to_string()
 }
 
-/// Directory and resolver in one: `alice.test` is the account's, `mallory.test` claims to be, `stray.test` is another's.
+/// Directory and resolver in one: `alice.test` is the account's, `mallory.test` claims to be, `stray.test` is
+/// another's.
 async fn network() -> (HostileServer, Resolver) {
     let server = HostileServer::start(|asked| {
         let (path, query) = asked.target.split_once('?').unwrap_or((&asked.target, ""));

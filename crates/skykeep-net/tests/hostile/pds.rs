@@ -49,7 +49,7 @@ async fn refusals_have_names() {
     check(
         400,
         &format!(r#"{{"error":"A","message":"{}"}}"#, "x".repeat(1 << 20)),
-        "TooLarge",
+        "Http(400)",
     )
     .await;
 }
