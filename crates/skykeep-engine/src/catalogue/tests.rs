@@ -524,7 +524,8 @@ fn a_damaged_catalogue_is_moved_aside_and_a_new_one_begins() {
             fs::write(path, bytes).unwrap();
         }
     };
-    let cases: [(&str, Box<dyn Fn(&Path)>); 8] = [
+    type Spoil = Box<dyn Fn(&Path)>;
+    let cases: [(&str, Spoil); 8] = [
         (
             "text",
             Box::new(bytes(|bytes| {
@@ -601,12 +602,20 @@ fn damage_found_while_working_says_so_and_opening_again_cures_it() {
     fixture.catalogue.replace_snapshots(&alice(), &rows).unwrap();
     let (dir, opened) = fixture.reopen();
     let path = dir.path().join("catalogue.db");
-    opened.catalogue.lock().execute_batch("PRAGMA cache_size = 1; PRAGMA shrink_memory").unwrap();
+    opened
+        .catalogue
+        .lock()
+        .execute_batch("PRAGMA cache_size = 1; PRAGMA shrink_memory")
+        .unwrap();
     // Every page but the first.
     let mut bytes = fs::read(&path).unwrap();
     bytes[4096..].fill(0xff);
     fs::write(&path, bytes).unwrap();
-    let error = opened.catalogue.snapshots(&alice()).map(|snapshots| snapshots.len()).unwrap_err();
+    let error = opened
+        .catalogue
+        .snapshots(&alice())
+        .map(|snapshots| snapshots.len())
+        .unwrap_err();
     assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
     drop(opened.catalogue);
     assert!(Catalogue::open(&path, at(99)).unwrap().moved_aside.is_some());

@@ -153,5 +153,6 @@ fn connect() -> Result<Arc<CredentialStore>, Refusal> {
     Ok(store)
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;

@@ -265,7 +265,8 @@ fn unescape(field: &str) -> String {
         .fold(field.to_owned(), |field, (code, letter)| field.replace(code, letter))
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::os::unix::fs::symlink;
 

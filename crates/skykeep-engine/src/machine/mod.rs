@@ -196,8 +196,14 @@ mod tests {
         check(-240, 60, Leap::None);
         check(-241, 60, back(301));
         check(-86_400, 60, back(86_460));
-        assert!(matches!(super::slept(SignedDuration::MIN, Duration::MAX), Leap::Back(_)));
-        assert!(matches!(super::slept(SignedDuration::MAX, Duration::ZERO), Leap::Slept(_)));
+        assert!(matches!(
+            super::slept(SignedDuration::MIN, Duration::MAX),
+            Leap::Back(_)
+        ));
+        assert!(matches!(
+            super::slept(SignedDuration::MAX, Duration::ZERO),
+            Leap::Slept(_)
+        ));
     }
 
     #[test]

@@ -87,7 +87,7 @@ fn secrets_come_back_after_a_restart() {
 fn looking_for_a_secret_makes_no_file() {
     let fixture = Fixture::new();
     assert_eq!(get(&fixture.open(), "writer"), None);
-    assert_eq!(entries(&fixture.folder()).unwrap(), [PathBuf::new(); 0]);
+    assert!(entries(&fixture.folder()).unwrap().is_empty());
 }
 
 #[test]
