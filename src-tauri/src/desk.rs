@@ -5,17 +5,30 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use skykeep_engine::api::Problem;
-use skykeep_engine::{Engine, EngineConfig};
+use skykeep_engine::{CancellationToken, Engine, Error, to_problem};
+use specta::Type;
 use tauri::{AppHandle, Manager, Runtime};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use crate::{events, tray};
 
 /// How long the end waits for a run to stop between two files.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a command answers when the engine refused: the problem, as a person reads it.
+#[derive(Debug, Serialize, Type)]
+#[serde(transparent)]
+pub(crate) struct Refused(Problem);
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        tracing::info!(%error, "refused");
+        Self(to_problem(&error))
+    }
+}
 
 /// The one engine of this process, and what runs beside it.
 #[derive(Default)]
@@ -26,17 +39,22 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// The engine, opened now if it was not.
+    /// The engine, opened now if it was not, with its scheduler running and its door open to the command line.
     ///
     /// Errors: why it cannot be opened.
-    pub(crate) async fn engine<R: Runtime>(&self, app: &AppHandle<R>) -> Result<&Engine, Problem> {
+    pub(crate) async fn engine<R: Runtime>(&self, app: &AppHandle<R>) -> Result<&Engine, Error> {
         self.engine
             .get_or_try_init(|| async {
-                let engine = open().await?;
-                tauri::async_runtime::spawn(events::forward(app.clone(), engine.clone()));
-                let (runner, cancel) = (engine.clone(), self.cancel.clone());
-                let scheduler = tokio::spawn(async move { runner.run_until(cancel).await });
-                *self.scheduler.lock().await = Some(scheduler);
+                let engine = Engine::open().await?;
+                tokio::spawn(events::forward(app.clone(), engine.clone()));
+                let (scheduled, cancel) = (engine.clone(), self.cancel.clone());
+                *self.scheduler.lock().await = Some(tokio::spawn(async move { scheduled.run_until(cancel).await }));
+                let (served, cancel) = (engine.clone(), self.cancel.clone());
+                tokio::spawn(async move {
+                    if let Err(error) = served.serve(cancel).await {
+                        tracing::warn!(%error, "the command line will not find this engine");
+                    }
+                });
                 Ok(engine)
             })
             .await
@@ -45,13 +63,13 @@ impl Desk {
     /// Stops what runs, and waits for it, but not for ever: the vault is whole at any moment.
     pub(crate) async fn close(&self) {
         self.cancel.cancel();
+        if let Some(engine) = self.engine.get() {
+            engine.shut_down();
+        }
         if let Some(scheduler) = self.scheduler.lock().await.take()
             && tokio::time::timeout(PATIENCE, scheduler).await.is_err()
         {
             tracing::warn!("a run did not stop in time");
-        }
-        if let Some(engine) = self.engine.get() {
-            engine.shutdown();
         }
     }
 }
@@ -60,17 +78,10 @@ impl Desk {
 pub(crate) async fn start<R: Runtime>(app: AppHandle<R>) {
     match app.state::<Desk>().engine(&app).await {
         Ok(engine) => tray::refresh(&app, engine).await,
-        Err(problem) => {
-            tracing::error!(code = problem.code, detail = problem.detail, "the engine did not open");
+        Err(error) => {
+            tracing::error!(%error, "the engine did not open");
             tray::needs_you(&app);
-            events::notify(&app, problem);
+            events::notify(&app, to_problem(&error));
         }
     }
-}
-
-/// Opening reads files and may migrate the catalogue, so it leaves the asynchronous threads alone.
-async fn open() -> Result<Engine, Problem> {
-    tokio::task::spawn_blocking(|| Engine::open(EngineConfig::from_env()?))
-        .await
-        .expect("opening the engine does not panic")
 }

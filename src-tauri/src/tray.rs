@@ -142,6 +142,8 @@ async fn back_up_all<R: Runtime>(app: AppHandle<R>) {
     let desk = app.state::<Desk>();
     let Ok(engine) = desk.engine(&app).await else { return };
     for account in engine.accounts().await.unwrap_or_default() {
-        engine.start_back_up(&account.did);
+        if let Ok(did) = account.did.parse() {
+            engine.start_back_up(&did);
+        }
     }
 }
