@@ -60,16 +60,18 @@ async function relay(address, body, authorization) {
   return [response.status, await response.json()];
 }
 
-/** `.test` is known only to the PDS that hosts it; a PDS that is down is passed over. */
+/** `.test` is known only to the PDS that hosts it. While one is down, nobody can say that a handle is unknown. */
 async function resolve(search, { A, B }) {
+  let down = false;
   for (const pds of [A, B]) {
     try {
       const response = await fetch(`${pds}/xrpc/com.atproto.identity.resolveHandle${search}`);
       if (response.ok) return [200, await response.json()];
     } catch {
-      continue;
+      down = true;
     }
   }
+  if (down) return [502, { error: 'UpstreamFailure', message: 'A host does not answer' }];
   return [400, { error: 'HandleNotFound', message: 'Unable to resolve handle' }];
 }
 
