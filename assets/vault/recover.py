@@ -479,7 +479,8 @@ def save(vault, wanted, name, to):
             records, needed = write_car(blocks, snapshot.commit, out)
         os.replace(unfinished, os.path.join(to, "repo.car"))
     except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
-        raise Problem("The repository cannot be understood (%s). Try an older backup with --snapshot." % error) from None
+        hint = "Try an older backup with --snapshot."
+        raise Problem("The repository cannot be understood (%s). %s" % (error, hint)) from None
     finally:
         blocks.close()
     lost = 0

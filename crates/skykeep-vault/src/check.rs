@@ -1,4 +1,5 @@
-//! Checking: every file is read and hashed, and what is wrong is said together with what it hurts and what is still whole.
+//! Checking: every file is read and hashed, and what is wrong is said together with what it hurts and what is still
+//! whole.
 //!
 //! A check changes nothing. What it reports is what [`crate::heal`] goes by.
 

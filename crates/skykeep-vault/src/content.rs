@@ -13,6 +13,9 @@ use sha2::{Digest, Sha256};
 use crate::Error;
 use crate::layout::Checksum;
 
+/// What errors of reading say instead of a path.
+const SOURCE: &str = "source";
+
 /// How much is read or written at once, in bytes.
 pub(crate) const CHUNK: usize = 256 * 1024;
 
@@ -63,7 +66,7 @@ impl Content {
     /// written.
     pub fn write_to(self, out: &mut dyn Write) -> Result<(), Error> {
         match self.0 {
-            Source::Bytes(bytes) => out.write_all(&bytes).map_err(passing),
+            Source::Bytes(bytes) => out.write_all(&bytes).map_err(writing),
             Source::File(mut file) => copy(&mut file, out),
             Source::Producer(produce) => produce(out),
         }
@@ -118,6 +121,12 @@ impl Content {
     }
 }
 
+/// Whether an error came from the source of a file, and not from where it should go.
+pub(crate) fn is_of_source(error: &Error) -> bool {
+    matches!(error, Error::Damaged { .. } | Error::Absent { .. })
+        || matches!(error, Error::Io { path, .. } if path == SOURCE)
+}
+
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
@@ -134,19 +143,27 @@ pub(crate) fn copy(from: &mut impl Read, to: &mut dyn Write) -> Result<(), Error
     loop {
         match from.read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(n) => to.write_all(&buffer[..n]).map_err(passing)?,
+            Ok(n) => to.write_all(&buffer[..n]).map_err(writing)?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(passing(error)),
+            Err(error) => return Err(reading(error)),
         }
     }
 }
 
-/// An error of one of the two sides; a store tells its own apart before anyone sees this.
-pub(crate) fn passing(source: io::Error) -> Error {
-    Error::Io {
-        path: "source".to_owned(),
-        source,
+/// An error of where bytes come from.
+pub(crate) fn reading(source: io::Error) -> Error {
+    match Error::from_io(SOURCE, 0, source) {
+        error @ (Error::Missing | Error::Io { .. }) => error,
+        error => Error::Io {
+            path: SOURCE.to_owned(),
+            source: io::Error::other(error),
+        },
     }
+}
+
+/// An error of where bytes go; a store tells its own before anyone sees this.
+pub(crate) fn writing(source: io::Error) -> Error {
+    Error::from_io("destination", 0, source)
 }
 
 /// Memory with an end.

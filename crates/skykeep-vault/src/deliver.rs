@@ -1,9 +1,9 @@
 //! Delivering: copying to one vault what it lacks from others, the manifest last.
 //!
-//! Each snapshot arrives by itself, oldest first: its objects, its lists, then its manifest. What the destination's manifests
-//! name already is not touched; what lies there and is named by none is read and hashed before it is trusted, so a
-//! delivery that was cut off goes on where it stopped. Every byte is hashed on its way. A snapshot that the sources no
-//! longer have whole stays away and is reported; it holds up no other.
+//! Each snapshot arrives by itself, oldest first: its objects, its lists, then its manifest. What the destination's
+//! manifests name already is not touched; what lies there and is named by none is read and hashed before it is
+//! trusted, so a delivery that was cut off goes on where it stopped. Every byte is hashed on its way. A snapshot that
+//! the sources no longer have whole stays away and is reported; it holds up no other.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::Error;
+use crate::content::is_of_source;
 use crate::layout::{AccountFile, AccountFolder, Checksum, SnapshotName, StorePath, WriterId};
 use crate::list::{List, Object, Rows};
 use crate::manifest::{ListRef, MAX_MANIFEST};
@@ -299,7 +300,7 @@ async fn copy(sources: &[&Vault], to: &Vault, file: &Wanted) -> Result<bool, Sto
         }
         match to.put_object(&file.path, file.sum, content).await {
             Ok(_) => return Ok(true),
-            Err(error @ (Error::Damaged { .. } | Error::Io { .. })) => first = first.or(Some(error)),
+            Err(error) if is_of_source(&error) => first = first.or(Some(error)),
             Err(error) => return Err(Stop::All(error)),
         }
     }

@@ -1,24 +1,25 @@
 //! A store in a folder: on this computer, or on a drive that people unplug.
 //!
-//! How a file gets in: a part in the same folder (`.<writer>-<random>.part`), written and hashed, synced, its size looked
-//! at, renamed to a name that must be free, and the folder synced. So a cable may come out at any point: what has a name
-//! is whole. What it relies on, and what not: FORMAT.md, section 1. Measured on exFAT: no links, no permissions, times in
-//! steps, a colon in a name is "not found".
+//! How a file gets in: a part in the same folder (`.<writer>-<random>.part`), written and hashed, synced, its size
+//! looked at, renamed to a name that must be free, and the folder synced. So a cable may come out at any point: what
+//! has a name is whole. What it relies on, and what not: FORMAT.md, section 1. Measured on exFAT: no links, no
+//! permissions, times in steps, a colon in a name is "not found".
 //!
-//! The folder is recognised by its file system and number from [`FolderStore::open`] on: when another drive, or the empty
-//! mount point, is at its path all of a sudden, every call answers `Missing` and nothing is written there. All work runs
-//! on tokio's blocking pool, through [`FolderStore::blocking`] alone.
+//! The folder is recognised by its file system and number from [`FolderStore::open`] on: when another drive, or the
+//! empty mount point, is at its path all of a sudden, every call answers `Missing` and nothing is written there. All
+//! work runs on tokio's blocking pool, through [`FolderStore::blocking`] alone.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Error;
-use crate::content::{CHUNK, Content, passing};
+use crate::content::{CHUNK, Content, writing};
 use crate::layout::{StorePath, WriterId};
 use crate::part::{Part, active, cannot_sync, is_part, rename_new};
 use crate::path::is_portable;
@@ -44,6 +45,8 @@ struct Root {
     writer: WriterId,
     /// The file system has no sync; said once.
     unsynced: AtomicBool,
+    /// Folders whose own names are known to survive a power cut.
+    durable: Mutex<BTreeSet<PathBuf>>,
 }
 
 /// Which folder it is, whatever its path: file system and number, where the system has them.
@@ -82,6 +85,7 @@ impl FolderStore {
                 identity: Identity::of(&metadata),
                 writer,
                 unsynced: AtomicBool::new(false),
+                durable: Mutex::default(),
             };
             Ok(Self { root: Arc::new(root) })
         })
@@ -186,7 +190,7 @@ impl Root {
             let mut buffered = BufWriter::with_capacity(CHUNK, &mut part);
             content
                 .write_to(&mut buffered)
-                .and_then(|()| buffered.flush().map_err(passing))
+                .and_then(|()| buffered.flush().map_err(writing))
         };
         if let Some(error) = part.error.take() {
             return Err(full(self.explain(&folder, part.size, error)));
@@ -285,21 +289,28 @@ impl Root {
         Ok(Some(place))
     }
 
-    /// As [`Root::real_folder`], made where it is missing, each new level synced into the one above.
+    /// As [`Root::real_folder`], made where it is missing, each level synced into the one above.
+    ///
+    /// A folder that was there may have been made by someone who was stopped before the sync, so the first use syncs
+    /// too.
     fn make_folder(&self, folder: &StorePath) -> Result<PathBuf, Error> {
-        if let Some(place) = self.real_folder(folder)? {
-            return Ok(place);
-        }
+        // Before anything is made: a link on the way ends it.
+        self.real_folder(folder)?;
+        let durable = || self.durable.lock().unwrap_or_else(PoisonError::into_inner);
         let mut place = self.path.clone();
         for component in folder.components() {
             let above = place.clone();
             place.push(component);
             match fs::create_dir(&place) {
-                Ok(()) => self
-                    .sync_folder(&above)
-                    .map_err(|error| self.explain(folder, 0, error))?,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(self.explain(folder, 0, error)),
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(self.explain(folder, 0, error));
+                }
+                Err(_) if durable().contains(&place) => {}
+                _ => {
+                    self.sync_folder(&above)
+                        .map_err(|error| self.explain(folder, 0, error))?;
+                    durable().insert(place.clone());
+                }
             }
         }
         self.real_folder(folder)?.ok_or(Error::Missing)

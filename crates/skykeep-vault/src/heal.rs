@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use crate::Error;
 use crate::check::{CheckReport, Damage, Fault};
-use crate::content::Content;
+use crate::content::{Content, is_of_source};
 use crate::deliver::Progress;
 use crate::folder::run;
 use crate::layout::{Checksum, VaultFile};
@@ -23,8 +23,8 @@ pub struct Healed {
 
 /// Writes what a check found damaged or missing anew from other vaults; what was there is moved to `damaged/`.
 ///
-/// What remains can still come from the host: media by fetching them again ([`crate::Writer::put_blob`]), repositories by
-/// [`crate::regenerate`]. `watch` as for [`check`]. Errors: those of the place that is healed.
+/// What remains can still come from the host: media by fetching them again ([`crate::Writer::put_blob`]),
+/// repositories by [`crate::regenerate`]. `watch` as for [`check`]. Errors: those of the place that is healed.
 pub async fn heal(
     vault: &Vault,
     report: &CheckReport,
@@ -79,7 +79,7 @@ async fn heal_one(vault: &Vault, damage: &Damage, sources: &[&Vault]) -> Result<
         };
         match vault.put_object(&path, sum, content).await {
             Ok(_) => return Ok(true),
-            Err(Error::Absent { .. } | Error::Damaged { .. }) => {}
+            Err(error) if is_of_source(&error) => {}
             Err(error) => return Err(error),
         }
     }

@@ -8,7 +8,6 @@ use std::str::FromStr;
 
 use data_encoding::HEXLOWER;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::Error;
@@ -106,14 +105,4 @@ impl FromStr for WriterPublic {
     }
 }
 
-impl Serialize for WriterPublic {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for WriterPublic {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::id::from_text(deserializer)
-    }
-}
+crate::id::as_text!(WriterPublic);

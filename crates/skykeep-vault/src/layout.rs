@@ -1,8 +1,8 @@
 //! Every name in a vault, in one place.
 //!
-//! What a name says is parsed strictly and printed exactly: `print(parse(name)) == name` for every name that parses, and
-//! no name leads out of the vault, needs upper case, or means something else on FAT or Windows.
-//! Source: FORMAT.md, section 2.
+//! What a name says is parsed strictly and printed exactly: `print(parse(name)) == name` for every name that parses,
+//! and no name leads out of the vault, needs upper case, or means something else on FAT or Windows. Source:
+//! FORMAT.md, section 2.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,13 +10,13 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use skykeep_atproto::{Cid, Codec};
 
 use crate::Error;
+use crate::id::as_text;
 pub use crate::id::{Checksum, FileHash, Letters, VaultId, WriterId};
+use crate::path::MAX_PATH;
 pub use crate::path::{AccountFolder, StorePath};
-use crate::path::{MAX_PATH, is_portable};
 
 /// How to read a vault without Skykeep, for people.
 pub const README: &str = "README.txt";
@@ -63,11 +63,7 @@ impl FromStr for SnapshotName {
     }
 }
 
-impl Serialize for SnapshotName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+as_text!(SnapshotName);
 
 /// `20261122t140000z`, and only a time that exists.
 fn parse_time(text: &str) -> Option<Timestamp> {
@@ -324,7 +320,7 @@ fn parse_account_file(components: &[&str]) -> Option<AccountFile> {
                 hash: name.strip_suffix(".json")?.parse().ok()?,
             },
         },
-        ["damaged", folder, name, found] if is_portable(folder) && is_portable(name) => AccountFile::Damaged {
+        ["damaged", folder, name, found] if is_name_in(folder, name) => AccountFile::Damaged {
             folder: (*folder).to_owned(),
             name: (*name).to_owned(),
             found: found.parse().ok()?,
@@ -333,17 +329,21 @@ fn parse_account_file(components: &[&str]) -> Option<AccountFile> {
     })
 }
 
-impl Serialize for AccountFile {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+/// Whether a folder of an account may hold a file of this name, at whatever depth.
+fn is_name_in(folder: &str, name: &str) -> bool {
+    let at = |path: &[&str]| parse_account_file(path).is_some_and(|file| file.to_string() == path.join("/"));
+    match folder {
+        "blobs" => name
+            .split('.')
+            .next()
+            .and_then(|stem| stem.get(stem.len().saturating_sub(2)..))
+            .is_some_and(|end| at(&[folder, end, name])),
+        "recovery" => at(&[folder, "a".repeat(26).as_str(), name]),
+        _ => at(&[folder, name]),
     }
 }
 
-impl<'de> Deserialize<'de> for AccountFile {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::id::from_text(deserializer)
-    }
-}
+as_text!(AccountFile);
 
 impl FromStr for Slot {
     type Err = Error;
@@ -432,7 +432,9 @@ impl FromStr for VaultFile {
                 });
             }
             if let Some((name, found)) = text.strip_prefix("damaged/").and_then(|rest| rest.split_once('/')) {
-                return is_portable(name).then_some(Self::Damaged {
+                let original = name.parse().ok()?;
+                let in_root = matches!(original, Self::Readme | Self::Recover | Self::Vault { .. });
+                return in_root.then_some(Self::Damaged {
                     name: name.to_owned(),
                     found: found.parse().ok()?,
                 });

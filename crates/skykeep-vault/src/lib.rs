@@ -1,8 +1,8 @@
 //! What is kept: the only room that writes backups.
 //!
-//! Names are written once, a reader never sees half a snapshot, and only verified things get in. The format is described
-//! in `FORMAT.md`, well enough to write another reader; what belongs where is in [`layout`]. Async is at the stores;
-//! everything that touches a disk runs on the blocking pool.
+//! Names are written once, a reader never sees half a snapshot, and only verified things get in. The format is
+//! described in `FORMAT.md`, well enough to write another reader; what belongs where is in [`layout`]. Async is at
+//! the stores; everything that touches a disk runs on the blocking pool.
 
 mod check;
 mod content;

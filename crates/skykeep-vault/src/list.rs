@@ -227,8 +227,8 @@ impl List {
 
     /// Reads the list that `expected` names. Blocks.
     ///
-    /// Errors: `Damaged` when the bytes are not those; `NewerFormat`; `Invalid` and `TooLarge` for what the format does not
-    /// allow.
+    /// Errors: `Damaged` when the bytes are not those; `NewerFormat`; `Invalid` and `TooLarge` for what the format
+    /// does not allow.
     pub fn read(expected: &ListRef, content: Content) -> Result<Self, Error> {
         let name = expected.name.to_string();
         if expected.size > MAX_LIST {

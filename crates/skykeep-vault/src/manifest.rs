@@ -1,7 +1,7 @@
 //! The manifest: a signed envelope that anyone can read, and a body that says what the snapshot is.
 //!
-//! It is the commit point: a snapshot exists when its manifest does. The signature covers the file's bytes before its last
-//! [`TAIL`], so no canonical form of JSON is needed. Source: FORMAT.md, section 4.
+//! It is the commit point: a snapshot exists when its manifest does. The signature covers the file's bytes before its
+//! last [`TAIL`], so no canonical form of JSON is needed. Source: FORMAT.md, section 4.
 
 use std::collections::BTreeMap;
 

@@ -113,8 +113,8 @@ pub(crate) fn is_part(name: &str) -> bool {
 
 /// Renames to a name that must be free. Errors: `AlreadyExists`.
 ///
-/// Where the system cannot refuse by itself we look first. What slips between the look and the rename is another writer's
-/// file of the same name, which has the same bytes.
+/// Where the system cannot refuse by itself we look first. What slips between the look and the rename is another
+/// writer's file of the same name, which has the same bytes.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {

@@ -5,7 +5,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use skykeep_atproto::Did;
 use skykeep_atproto::did::Method;
 
@@ -200,14 +199,4 @@ impl fmt::Debug for AccountFolder {
     }
 }
 
-impl Serialize for AccountFolder {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for AccountFolder {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::id::from_text(deserializer)
-    }
-}
+crate::id::as_text!(AccountFolder);

@@ -206,9 +206,10 @@ impl Vault {
 
     /// Proves a snapshot's repository: every block against its CID, the tree whole, the commit signed by one of `keys`.
     ///
-    /// With it come the files it was proved from, the sources for writing it. [`Manifest::signing_history`] is what the
-    /// manifest vouches for; a history from the audit log is proof without trust in who wrote the vault. `scratch` as for
-    /// [`Vault::repo_files`]. Errors: those of [`Vault::contents`] and [`Vault::repo_files`]; `Damaged` when the proof fails.
+    /// With it come the files it was proved from, the sources for writing it. [`Manifest::signing_history`] is what
+    /// the manifest vouches for; a history from the audit log is proof without trust in who wrote the vault.
+    /// `scratch` as for [`Vault::repo_files`]. Errors: those of [`Vault::contents`] and [`Vault::repo_files`];
+    /// `Damaged` when the proof fails.
     pub async fn prove(
         &self,
         snapshot: &Snapshot,
@@ -266,7 +267,8 @@ impl Vault {
 
     /// Copies a file that a snapshot consists of to `out`, hashed on the way.
     ///
-    /// What was written is the file only if this answers `Ok`. Errors: `Absent`, `Damaged`; those of the place and of `out`.
+    /// What was written is the file only if this answers `Ok`. Errors: `Absent`, `Damaged`; those of the place and of
+    /// `out`.
     pub async fn copy_object(
         &self,
         account: &AccountFolder,

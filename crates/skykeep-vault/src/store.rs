@@ -103,7 +103,8 @@ pub struct Listing {
     pub files: Vec<(StorePath, u64)>,
     /// Folders with portable names; empty with [`Depth::All`], which looks into them.
     pub folders: Vec<StorePath>,
-    /// Paths that are neither: links, devices, names that the format does not allow. For people: they may hold anything.
+    /// Paths that are neither: links, devices, names that the format does not allow. For people: they may hold
+    /// anything.
     pub foreign: Vec<String>,
     /// Folders and files that the system would not show. What is in them is not known to be absent.
     pub unreadable: Vec<String>,

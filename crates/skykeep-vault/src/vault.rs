@@ -55,8 +55,8 @@ pub(crate) struct Guide {
 impl Vault {
     /// Makes a vault in an empty place, or opens the one that is there.
     ///
-    /// A vault whose own file was lost gets a new one, and a new number. Errors: `NotEmpty` when anything else is there;
-    /// `Random`; those of the place.
+    /// A vault whose own file was lost gets a new one, and a new number. Errors: `NotEmpty` when anything else is
+    /// there; `Random`; those of the place.
     pub async fn create(store: Arc<dyn Store>, key: &WriterKey, now: Timestamp) -> Result<Self, Error> {
         let listing = store.list(&StorePath::root(), Depth::Here).await?;
         if !vault_files(&listing).is_empty() {

@@ -3,10 +3,10 @@
 //! The rules:
 //!
 //! 1. Only what [`skykeep_atproto::verify`] made gets in: a `VerifiedRepo`, a `VerifiedBlob`.
-//! 2. Every `put` answers when its file is durable; [`Writer::commit`] writes the manifest after all of them. Stopped at
-//!    any point, the snapshot before is untouched and the next run finds what was put already.
-//! 3. A writer goes on where its last readable manifest ended. When what that one names cannot be read, or is not there,
-//!    it begins anew with a base: a chain that is broken is never added to.
+//! 2. Every `put` answers when its file is durable; [`Writer::commit`] writes the manifest after all of them. Stopped
+//!    at any point, the snapshot before is untouched and the next run finds what was put already.
+//! 3. A writer goes on where its last readable manifest ended. When what that one names cannot be read, or is not
+//!    there, it begins anew with a base: a chain that is broken is never added to.
 //! 4. A file that goes by a name of ours and holds something else is set aside and written anew.
 //!
 //! Source: FORMAT.md, sections 4 to 6 and 9.
@@ -22,7 +22,7 @@ use skykeep_atproto::verify::{BlobUse, SignedBy, VerifiedBlob, VerifiedRepo};
 use skykeep_atproto::{Cid, Did, KeyHistory};
 
 use crate::Error;
-use crate::content::{Content, copy, passing};
+use crate::content::{Content, copy, reading};
 use crate::key::WriterKey;
 use crate::layout::{AccountFile, AccountFolder, Checksum, VaultFile};
 use crate::list::{IdentityKind, Kind, List, Object};
@@ -160,8 +160,8 @@ impl Writer {
         self.chain.as_ref().map(Contents::commit)
     }
 
-    /// Stores a repository: not at all if it is the previous commit, whole if there is nothing to add to or a base is due,
-    /// else as an increment. It is whole too when the check was not told of [`Writer::head`].
+    /// Stores a repository: not at all if it is the previous commit, whole if there is nothing to add to or a base is
+    /// due, else as an increment. It is whole too when the check was not told of [`Writer::head`].
     ///
     /// `sources` are those that were checked, in their order. `keys` is the history that the check judged by.
     /// Errors: `OtherAccount`; `Protocol` when the sources changed since the check; those of the place.
@@ -239,8 +239,8 @@ impl Writer {
         kept || self.added().blobs.contains_key(cid)
     }
 
-    /// Takes a blob that lies in the vault already and that no list of the chain names: an earlier run put it and was cut
-    /// off. It is read and hashed. Answers whether it is there and sound.
+    /// Takes a blob that lies in the vault already and that no list of the chain names: an earlier run put it and was
+    /// cut off. It is read and hashed. Answers whether it is there and sound.
     ///
     /// Errors: those of the place.
     pub async fn adopt_blob(&self, blob: &BlobUse) -> Result<bool, Error> {
@@ -293,7 +293,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Says that blobs of the chain are lost for good: the next repository is written whole, and they are listed no more.
+    /// Says that blobs of the chain are lost for good: the next repository is written whole, and they are listed no
+    /// more.
     pub fn lost(&mut self, blobs: &BTreeSet<Cid>) {
         if let Some(chain) = &mut self.chain {
             chain.blobs.retain(|cid, _| !blobs.contains(cid));
@@ -323,10 +324,12 @@ impl Writer {
             sum,
             kind: Kind::Identity(kind),
         };
-        let kept = self
+        let listed = self
             .chain
             .as_ref()
             .is_some_and(|chain| chain.identity.contains(&object));
+        let path = self.account.file(&object.name);
+        let kept = listed && self.vault.holds(&path, object.size, object.sum).await?;
         if !kept {
             self.put_file(object.name.clone(), bytes).await?;
         }
@@ -469,8 +472,8 @@ impl Writer {
 
 /// Writes a damaged or missing base or increment again, byte for byte, from a repository that has its blocks.
 ///
-/// Errors: `Damaged` when the repository makes another file (another commit, or checked against another `from`); those of
-/// the place.
+/// Errors: `Damaged` when the repository makes another file (another commit, or checked against another `from`);
+/// those of the place.
 pub async fn regenerate<S: Read + Seek + Send + 'static>(
     vault: &Vault,
     account: &AccountFolder,
@@ -497,7 +500,7 @@ fn again<R: Read + Seek + Send + 'static>(source: R) -> impl Fn() -> Content {
         let source = Arc::clone(&source);
         Content::produce(move |out| {
             let mut source = source.lock().unwrap_or_else(PoisonError::into_inner);
-            source.rewind().map_err(passing)?;
+            source.rewind().map_err(reading)?;
             copy(&mut *source, out)
         })
     }

@@ -69,7 +69,8 @@ fn header(parent: Value, count: u64) -> String {
 fn object(kind: &str, name: &str) -> String {
     let sum = Checksum::of(b"x");
     let cid = "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm";
-    let row = json!({"kind": kind, "name": name, "size": 1, "sha256": sum, "to": cid, "rev": "3jzfcijpj2z2a", "from": cid,
+    let row = json!({
+        "kind": kind, "name": name, "size": 1, "sha256": sum, "to": cid, "rev": "3jzfcijpj2z2a", "from": cid,
         "what": "audit_log", "cid": cid, "mime": "", "record": ""});
     format!("{row}\n")
 }

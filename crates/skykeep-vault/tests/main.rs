@@ -1,6 +1,7 @@
 //! The vault, tested at its door.
 
-#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::print_stdout)] // helpers of tests count as tests
+// Helpers of tests count as tests.
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::print_stdout)]
 
 mod account;
 mod damage;

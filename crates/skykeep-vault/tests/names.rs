@@ -40,6 +40,9 @@ fn every_name() -> Vec<String> {
         format!("rejected/{hash}.json"),
         format!("damaged/repo/{hash}.car/{id}"),
         format!("damaged/blobs/{cid}/unread-{}", &hash.as_str()[..16]),
+        format!("damaged/blobs/{hash}.age/{id}"),
+        format!("damaged/recovery/12.{hash}.age/{id}"),
+        format!("damaged/snapshots/20261122t140000z.{writer}.1.{hash}.json/{id}"),
     ];
     names.extend(files.iter().map(|file| format!("{account}/{file}")));
     names
@@ -103,6 +106,10 @@ fn everything_else_is_refused() {
         &format!("{account}/keys/1.DEVICE.{hash}.age"),
         &format!("{account}/damaged/../x/{hash}"),
         &format!("{account}/damaged/repo/con/{hash}"),
+        &format!("{account}/damaged/repo/{hash}.jsonl/{hash}"),
+        &format!("{account}/damaged/elsewhere/{hash}.car/{hash}"),
+        &format!("{account}/damaged/damaged/{hash}.car/{hash}"),
+        &format!("damaged/notes.txt/{hash}"),
         &format!("{account}/secret/{hash}.age"),
         &format!("accounts/did_plc_1/lists/{hash}.jsonl"),
         &format!("accounts/did_web_A_{hash}/lists/{hash}.jsonl"),
@@ -194,7 +201,12 @@ proptest! {
 
     /// Close to right is where parsers err: one letter of a good name is changed, added or dropped.
     #[test]
-    fn what_is_nearly_a_name_is_the_same_printed_or_refused(which in 0usize..22, at in 0usize..200, letter in any::<char>(), kind in 0..3) {
+    fn what_is_nearly_a_name_is_the_same_printed_or_refused(
+        which in 0usize..25,
+        at in 0usize..200,
+        letter in any::<char>(),
+        kind in 0..3,
+    ) {
         let mut name: Vec<char> = every_name()[which].chars().collect();
         let at = at % name.len();
         match kind {
@@ -210,7 +222,11 @@ proptest! {
     }
 
     #[test]
-    fn snapshot_names_survive_a_round_trip(seconds in 0i64..253_402_300_799, sequence in 1u32..=999_999, n in any::<u8>()) {
+    fn snapshot_names_survive_a_round_trip(
+        seconds in 0i64..253_402_300_799,
+        sequence in 1u32..=999_999,
+        n in any::<u8>(),
+    ) {
         let hash = sum(n).name();
         let name = SnapshotName {
             time: jiff::Timestamp::from_second(seconds).unwrap(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use skykeep_atproto::Cid;
 use skykeep_atproto::verify::RepoCheck;
+use skykeep_tests::frail::FrailStore;
 use skykeep_tests::repo_maker::Order;
 use skykeep_vault::layout::{AccountFile, AccountFolder};
 use skykeep_vault::{
@@ -304,6 +305,46 @@ async fn only_this_account_and_only_what_fits_is_taken() {
         .await
         .unwrap_err();
     assert!(matches!(error, Error::UnsupportedDid { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_repository_that_was_proved_and_not_put_is_not_claimed() {
+    let root = tempfile::tempdir().unwrap();
+    let key = writer_key(1);
+    folder_vault(root.path(), &key).await;
+    let store = Arc::new(FolderStore::open(root.path(), key.id()).await.unwrap());
+    let frail = Arc::new(FrailStore::new(store));
+    let vault = Vault::open(Arc::clone(&frail) as Arc<dyn Store>, None).await.unwrap();
+    let mut account = Account::new("alice", 18, 60);
+    account.run(&vault, &key, now()).await.unwrap();
+    account.post(1, 3);
+    let scratch = tempfile::tempdir().unwrap();
+    let mut writer = Writer::begin(&vault, account.did(), &key).await.unwrap();
+    let (repo, sources) = account.prove(&vault, &writer, scratch.path()).await.unwrap();
+    frail.unplug();
+    let put = writer.put_repo(&repo, &account.history, sources).await;
+    assert!(matches!(put, Err(Error::Missing)), "{put:?}");
+    frail.replug();
+    let error = writer.commit(account.facts(now(), Vec::new(), 0)).await.unwrap_err();
+    assert!(matches!(error, Error::Invalid { .. }), "{error}");
+    let next = account.run(&vault, &key, now() + HOUR).await.unwrap().pop().unwrap();
+    assert_eq!(read_back(&vault, &next).await.unwrap(), account.car());
+}
+
+#[tokio::test]
+async fn what_is_known_of_the_identity_is_written_again_when_it_was_lost() {
+    let root = tempfile::tempdir().unwrap();
+    let key = writer_key(1);
+    let vault = folder_vault(root.path(), &key).await;
+    let account = Account::new("alice", 19, 20);
+    account.run(&vault, &key, now()).await.unwrap();
+    let folder = root.path().join(account.folder().path().as_str()).join("identity");
+    let kept = files(&folder);
+    fs::remove_file(folder.join(&kept[0])).unwrap();
+    fs::write(folder.join(&kept[1]), "{}").unwrap();
+    account.run(&vault, &key, now() + HOUR).await.unwrap();
+    assert_eq!(files(&folder), kept);
+    assert!(check(&vault, &mut on).await.unwrap().is_sound());
 }
 
 #[tokio::test]

@@ -44,10 +44,11 @@ struct Next {
 }
 
 impl Writer {
-    /// Makes the snapshot: the list of what was put, then the manifest. May be called again: with pending media first, with
-    /// all of them later, or with nothing new to say that nothing changed.
+    /// Makes the snapshot: the list of what was put, then the manifest. May be called again: with pending media
+    /// first, with all of them later, or with nothing new to say that nothing changed.
     ///
-    /// Errors: `Invalid` when no repository was ever put, or after a commit failed (begin again then); those of the place.
+    /// Errors: `Invalid` when no repository was ever put, or after a commit failed (begin again then); those of the
+    /// place.
     pub async fn commit(&mut self, facts: Facts) -> Result<Snapshot, Error> {
         let refuse = |reason: &str| Err(Error::invalid("snapshot", reason));
         if self.failed {
@@ -90,6 +91,10 @@ impl Writer {
             lists,
             body: self.body(facts, contents)?,
         };
+        // What was learnt of a repository counts only once its file is there.
+        if manifest.body.commit.cid != contents.commit() {
+            return refuse("the repository that was proved last was not put");
+        }
         let (name, bytes) = manifest.to_bytes(&self.key)?;
         let sum = Checksum::of(&bytes);
         if let Err(error) = self.put_file(AccountFile::Snapshot(name), bytes).await {
