@@ -163,7 +163,7 @@ fn a_million_tiny_blocks_cost_what_their_bytes_cost() {
     };
     many("one record a million times", 160 * MIB, &mut |_| bytes.clone());
     many("a million records", 160 * MIB, &mut |n| {
-        map([("n", Value::Integer(n.cast_signed()))]).to_bytes()
+        map([("n", Value::Integer(n.into()))]).to_bytes()
     });
     many("a million that are not canonical", 320 * MIB, &mut |n| {
         n.to_le_bytes().to_vec()

@@ -11,8 +11,8 @@ pub enum Value {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A signed number.
-    Integer(i64),
+    /// A number from -2^64 to 2^64-1.
+    Integer(i128),
     /// Text.
     Text(String),
     /// A byte string.
@@ -57,8 +57,10 @@ impl Value {
         match self {
             Self::Null => out.push(0xf6),
             Self::Bool(value) => out.push(0xf4 + u8::from(*value)),
-            Self::Integer(value) if *value < 0 => head(out, 1, !*value as u64),
-            Self::Integer(value) => head(out, 0, *value as u64),
+            Self::Integer(value) => {
+                let (major, number) = if *value < 0 { (1, !*value) } else { (0, *value) };
+                head(out, major, u64::try_from(number).expect("64 bits and a sign"));
+            }
             Self::Text(text) => {
                 head(out, 3, text.len() as u64);
                 out.extend(text.as_bytes());
@@ -106,4 +108,63 @@ pub fn head(out: &mut Vec<u8>, major: u8, number: u64) {
     };
     out.push(major << 5 | info);
     out.extend(digits);
+}
+
+/// What `bytes` say, read without any strictness but what is needed to make sense of them: long heads, keys out of order
+/// and repeated, anything as a link. What it cannot read is no value that [`Value::to_bytes`] writes.
+pub fn read(bytes: &[u8]) -> Option<Value> {
+    let mut rest = bytes;
+    let value = read_value(&mut rest, 200)?;
+    rest.is_empty().then_some(value)
+}
+
+fn read_value(rest: &mut &[u8], deeper: usize) -> Option<Value> {
+    let deeper = deeper.checked_sub(1)?;
+    let first = *rest.split_off_first()?;
+    let digits = match first & 0x1f {
+        0..24 => 0,
+        24 => 1,
+        25 => 2,
+        26 => 4,
+        27 => 8,
+        _ => return None,
+    };
+    let number = match digits {
+        0 => u64::from(first & 0x1f),
+        _ => rest
+            .split_off(..digits)?
+            .iter()
+            .fold(0, |number, digit| number << 8 | u64::from(*digit)),
+    };
+    let len = || usize::try_from(number).ok();
+    let read_text = |rest: &mut &[u8], len| String::from_utf8(rest.split_off(..len)?.to_vec()).ok();
+    Some(match first >> 5 {
+        0 => Value::Integer(number.into()),
+        1 => Value::Integer(!i128::from(number)),
+        2 => Value::Bytes(rest.split_off(..len()?)?.to_vec()),
+        3 => Value::Text(read_text(rest, len()?)?),
+        4 => Value::List((0..number).map(|_| read_value(rest, deeper)).collect::<Option<_>>()?),
+        5 => {
+            let entry = |_| match read_value(rest, deeper)? {
+                Value::Text(key) => Some((key.into(), read_value(rest, deeper)?)),
+                _ => None,
+            };
+            Value::Map((0..number).map(entry).collect::<Option<_>>()?)
+        }
+        6 => match (number, read_value(rest, deeper)?) {
+            (42, Value::Bytes(cid)) => {
+                let mut link = vec![0xd8, 42];
+                Value::Bytes(cid).write(&mut link);
+                Value::Raw(link)
+            }
+            _ => return None,
+        },
+        _ => match (first & 0x1f, digits) {
+            (20, _) => Value::Bool(false),
+            (21, _) => Value::Bool(true),
+            (22, _) => Value::Null,
+            (27, _) => Value::Float(f64::from_bits(number)),
+            _ => return None,
+        },
+    })
 }
