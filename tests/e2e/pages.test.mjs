@@ -56,19 +56,23 @@ for (const [theme, options] of Object.entries(looks)) {
           assert.deepEqual(await violations(page), []);
           const [wide, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
           assert.ok(wide <= window, `${wide} px wide in ${window}`);
-        }));
+        }),
+      );
     }
   });
 }
 
 describe('with the keyboard alone', () => {
-  const focused = (page) => 
+  const focused = (page) =>
     page.evaluate(() => {
       const { tagName, textContent } = document.activeElement;
       return tagName === 'BODY' ? tagName : textContent.trim() || tagName;
     });
   const asked = (page, command) =>
-    page.evaluate((name) => window.__engine.asked.filter(([asked]) => asked === name).map(([, question]) => question), command);
+    page.evaluate(
+      (name) => window.__engine.asked.filter(([asked]) => asked === name).map(([, question]) => question),
+      command,
+    );
 
   test('from the first start to a first backup', () =>
     look('start', {}, async (page) => {

@@ -24,27 +24,64 @@ export const person = {
 };
 
 export const nothing = {
-  state: 'nothing', last_checked: null, last_snapshot: null, places: 0, this_computer_only: true,
-  records: 0, media: 0, media_missing: 0, media_pending: 0, bytes: 0,
+  state: 'nothing',
+  last_checked: null,
+  last_snapshot: null,
+  places: 0,
+  this_computer_only: true,
+  records: 0,
+  media: 0,
+  media_missing: 0,
+  media_pending: 0,
+  bytes: 0,
 };
 
 export const complete = {
-  state: 'complete', last_checked: NOW - 12 * MINUTE, last_snapshot: NOW - 72 * MINUTE, places: 1,
-  this_computer_only: true, records: 12_840, media: 312, media_missing: 2, media_pending: 0, bytes: 843_112_004,
+  state: 'complete',
+  last_checked: NOW - 12 * MINUTE,
+  last_snapshot: NOW - 72 * MINUTE,
+  places: 1,
+  this_computer_only: true,
+  records: 12_840,
+  media: 312,
+  media_missing: 2,
+  media_pending: 0,
+  bytes: 843_112_004,
 };
 
 export const account = {
-  did: ALICE, handle: 'alice.test', display_name: 'Alice Liddell', avatar: PICTURE, host: 'morel.us-east.host.example',
-  kept: complete, run: null, next_due: NOW + 48 * MINUTE, waiting: null, problems: [],
+  did: ALICE,
+  handle: 'alice.test',
+  display_name: 'Alice Liddell',
+  avatar: PICTURE,
+  host: 'morel.us-east.host.example',
+  kept: complete,
+  run: null,
+  next_due: NOW + 48 * MINUTE,
+  waiting: null,
+  problems: [],
 };
 
 export const place = {
-  id: 'place-1', name: 'Skykeep', path: '/home/alice/Skykeep', state: 'ready', this_computer: true,
-  last_seen: NOW - MINUTE, last_checked: null, free: 212_000_000_000,
+  id: 'place-1',
+  name: 'Skykeep',
+  path: '/home/alice/Skykeep',
+  state: 'ready',
+  this_computer: true,
+  last_seen: NOW - MINUTE,
+  last_checked: null,
+  free: 212_000_000_000,
 };
 
 export const progress = (phase, more = {}) => ({
-  did: ALICE, phase, items: 0, items_total: null, bytes: 0, bytes_total: null, seconds_left: null, ...more,
+  did: ALICE,
+  phase,
+  items: 0,
+  items_total: null,
+  bytes: 0,
+  bytes_total: null,
+  seconds_left: null,
+  ...more,
 });
 
 const collections = (posts, likes) => [
@@ -56,15 +93,35 @@ const collections = (posts, likes) => [
 ];
 
 const missing = [
-  { cid: 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku', record: `app.bsky.feed.post/3lbgyhsajdc2y`, reason: 'the host no longer has it' },
-  { cid: 'bafkreiabcdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku', record: `app.bsky.feed.post/3kbgyhsajdc2y`, reason: 'it did not match its fingerprint' },
+  {
+    cid: 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku',
+    record: `app.bsky.feed.post/3lbgyhsajdc2y`,
+    reason: 'the host no longer has it',
+  },
+  {
+    cid: 'bafkreiabcdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku',
+    record: `app.bsky.feed.post/3kbgyhsajdc2y`,
+    reason: 'it did not match its fingerprint',
+  },
 ];
 
 export const snapshot = (id, taken, posts, likes, more = {}) => ({
-  id, taken, rev: '3mfgyhsajdc2y', commit: 'bafyreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku',
-  signature: 'current', records: posts + likes + 315, collections: collections(posts, likes), media: 312,
-  media_missing: missing, media_pending: 0, bytes: 843_112_004, imported: false, unchanged: false, pinned: false,
-  places: ['place-1'], ...more,
+  id,
+  taken,
+  rev: '3mfgyhsajdc2y',
+  commit: 'bafyreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku',
+  signature: 'current',
+  records: posts + likes + 315,
+  collections: collections(posts, likes),
+  media: 312,
+  media_missing: missing,
+  media_pending: 0,
+  bytes: 843_112_004,
+  imported: false,
+  unchanged: false,
+  pinned: false,
+  places: ['place-1'],
+  ...more,
 });
 
 export const snapshots = [
@@ -76,30 +133,37 @@ export const snapshots = [
 ];
 
 export const hostDown = {
-  code: 'host_unreachable', severity: 'needs_you',
+  code: 'host_unreachable',
+  severity: 'needs_you',
   happened: 'Your host has not answered for three days.',
   means: 'Everything up to 19 November is kept. What you posted since then is not.',
   todo: 'Skykeep keeps asking. If others cannot reach the host either, it may be gone for good.',
-  actions: ['back_up_now', 'show_detail'], detail: 'connect to morel.us-east.host.example:443: connection refused (111)',
+  actions: ['back_up_now', 'show_detail'],
+  detail: 'connect to morel.us-east.host.example:443: connection refused (111)',
 };
 
 export const shrunk = {
-  code: 'sudden_shrink', severity: 'danger',
+  code: 'sudden_shrink',
+  severity: 'danger',
   happened: 'A third of your posts are gone from your host.',
   means: 'All of them are still kept here, in the snapshot of yesterday at 14:00.',
   todo: 'If you deleted them yourself, say so. If not, do not sign in there until you know more.',
-  actions: ['confirm_shrink', 'check_now'], detail: null,
+  actions: ['confirm_shrink', 'check_now'],
+  detail: null,
 };
 
 export const unknownHandle = {
-  code: 'handle_not_found', severity: 'note',
+  code: 'handle_not_found',
+  severity: 'note',
   happened: 'Nobody goes by the name of alcie.test.',
   means: 'Nothing is wrong with your account: the name leads nowhere.',
   todo: 'Look for a typing error. If your host is gone, type the address of your profile or your permanent number.',
-  actions: ['enter_did', 'try_again'], detail: null,
+  actions: ['enter_did', 'try_again'],
+  detail: null,
 };
 
-const name = (n) => ['bob.test', 'carol-and-the-very-long-handle-of-hers.pottery.example', 'dan.test'][n] ?? `friend-${n}.test`;
+const name = (n) =>
+  ['bob.test', 'carol-and-the-very-long-handle-of-hers.pottery.example', 'dan.test'][n] ?? `friend-${n}.test`;
 
 export const family = (count) => [
   account,
@@ -115,7 +179,10 @@ export const family = (count) => [
 ];
 
 const answers = (accounts, more = {}) => ({
-  accounts: { value: accounts }, snapshots: { value: snapshots }, places: { value: [place] }, ...more,
+  accounts: { value: accounts },
+  snapshots: { value: snapshots },
+  places: { value: [place] },
+  ...more,
 });
 
 /** Every page worth looking at: what the engine answers, and what to do before looking. */
@@ -139,16 +206,31 @@ export const scenes = {
   },
   'first-backup': {
     answers: answers(
-      [{ ...account, kept: nothing, next_due: null,
-        run: progress('media', { items: 120, items_total: 312, bytes: 34e6, bytes_total: 80e6, seconds_left: 95 }) }],
+      [
+        {
+          ...account,
+          kept: nothing,
+          next_due: null,
+          run: progress('media', { items: 120, items_total: 312, bytes: 34e6, bytes_total: 80e6, seconds_left: 95 }),
+        },
+      ],
       { snapshots: { value: [] } },
     ),
   },
   'posts-first': {
     answers: answers(
-      [{ ...account, kept: { ...complete, state: 'posts_only', media: 96, media_missing: 0, media_pending: 216 },
-        run: progress('media', { items: 96, items_total: 312 }) }],
-      { snapshots: { value: [snapshot('s1', NOW - MINUTE, 4021, 8489, { media: 96, media_pending: 216, media_missing: [] })] } },
+      [
+        {
+          ...account,
+          kept: { ...complete, state: 'posts_only', media: 96, media_missing: 0, media_pending: 216 },
+          run: progress('media', { items: 96, items_total: 312 }),
+        },
+      ],
+      {
+        snapshots: {
+          value: [snapshot('s1', NOW - MINUTE, 4021, 8489, { media: 96, media_pending: 216, media_missing: [] })],
+        },
+      },
     ),
   },
   kept: { answers: answers([account]) },
@@ -159,16 +241,34 @@ export const scenes = {
       await page.getByText('Valid: your account').scrollIntoViewIfNeeded();
     },
   },
-  'needs-you': { answers: answers([{ ...account, kept: { ...complete, state: 'stale', last_checked: NOW - 74 * HOUR }, problems: [hostDown],
-    waiting: { reason: 'host', since: NOW - 74 * HOUR, until: NOW + 30 * MINUTE } }]) },
+  'needs-you': {
+    answers: answers([
+      {
+        ...account,
+        kept: { ...complete, state: 'stale', last_checked: NOW - 74 * HOUR },
+        problems: [hostDown],
+        waiting: { reason: 'host', since: NOW - 74 * HOUR, until: NOW + 30 * MINUTE },
+      },
+    ]),
+  },
   danger: { answers: answers([{ ...account, problems: [shrunk] }]) },
   family: { answers: answers(family(4)) },
   many: { answers: answers(family(40)) },
   protect: { answers: answers([account]), at: '#/protect' },
   'engine-closed': {
-    answers: { accounts: { refused: { code: 'already_running', severity: 'needs_you',
-      happened: 'Another Skykeep is working with this data folder.', means: 'Your backups go on: the other one makes them.',
-      todo: 'Close the other one, then try again.', actions: ['try_again'], detail: 'engine.lock is held' } },
-      places: { value: [] } },
+    answers: {
+      accounts: {
+        refused: {
+          code: 'already_running',
+          severity: 'needs_you',
+          happened: 'Another Skykeep is working with this data folder.',
+          means: 'Your backups go on: the other one makes them.',
+          todo: 'Close the other one, then try again.',
+          actions: ['try_again'],
+          detail: 'engine.lock is held',
+        },
+      },
+      places: { value: [] },
+    },
   },
 };

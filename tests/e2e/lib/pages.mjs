@@ -18,7 +18,9 @@ const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/cs
 /** The content policy that the real window sets, as a header. */
 function policy() {
   const { csp } = JSON.parse(fs.readFileSync(path.join(ROOT, 'tauri.conf.json'), 'utf8')).app.security;
-  return Object.entries(csp).map(([name, value]) => `${name} ${value}`).join('; ');
+  return Object.entries(csp)
+    .map(([name, value]) => `${name} ${value}`)
+    .join('; ');
 }
 
 /** Serves ui/dist on loopback; resolves to { address, close }. */
@@ -53,14 +55,15 @@ function bridge(answers) {
   window.__engine = {
     asked,
     answers,
-    tell: (payload) => listeners.forEach(({ event, handler }) => callbacks.get(handler)?.({ event, id: handler, payload })),
+    tell: (payload) =>
+      listeners.forEach(({ event, handler }) => callbacks.get(handler)?.({ event, id: handler, payload })),
   };
   window.__TAURI_EVENT_PLUGIN_INTERNALS__ = { unregisterListener: () => undefined };
   window.__TAURI_INTERNALS__ = {
     transformCallback: (callback) => (callbacks.set(++last, callback), last),
     unregisterCallback: (id) => callbacks.delete(id),
     invoke: async (command, question) => {
-      if (command === 'plugin:event|listen') return listeners.push(question), question.handler;
+      if (command === 'plugin:event|listen') return (listeners.push(question), question.handler);
       asked.push([command, question]);
       const answer = answers[command];
       if (answer === undefined) return null;

@@ -6,27 +6,27 @@ import * as __TAURI_EVENT from "@tauri-apps/api/event";
 /** Commands */
 export const commands = {
 	/**  Who is behind a handle, a DID or a profile address. */
-	lookUp: (text: string) => typedError<Person, Problem>(__TAURI_INVOKE("look_up", { text })),
+	lookUp: (text: string) => typedError<Person, Refused>(__TAURI_INVOKE("look_up", { text })),
 	/**  Begins to keep an account; its first run starts at once. */
-	protect: (did: string) => typedError<null, Problem>(__TAURI_INVOKE("protect", { did })),
+	protect: (did: string) => typedError<null, Refused>(__TAURI_INVOKE("protect", { did })),
 	/**  All accounts that are kept. */
-	accounts: () => typedError<Account[], Problem>(__TAURI_INVOKE("accounts")),
+	accounts: () => typedError<Account[], Refused>(__TAURI_INVOKE("accounts")),
 	/**  What is kept of one account, newest first. */
-	snapshots: (did: string) => typedError<Snapshot[], Problem>(__TAURI_INVOKE("snapshots", { did })),
+	snapshots: (did: string) => typedError<Snapshot[], Refused>(__TAURI_INVOKE("snapshots", { did })),
 	/**  Where backups go. */
-	places: () => typedError<Place[], Problem>(__TAURI_INVOKE("places")),
+	places: () => typedError<Place[], Refused>(__TAURI_INVOKE("places")),
 	/**  Makes a folder, chosen by the person, a place. */
-	addFolder: (path: string) => typedError<Place, Problem>(__TAURI_INVOKE("add_folder", { path })),
+	addFolder: (path: string) => typedError<Place, Refused>(__TAURI_INVOKE("add_folder", { path })),
 	/**  Opens a place's folder in the system's file manager; false when none could be started. */
-	openPlace: (id: string) => typedError<boolean, Problem>(__TAURI_INVOKE("open_place", { id })),
+	openPlace: (id: string) => typedError<boolean, Refused>(__TAURI_INVOKE("open_place", { id })),
 	/**  Starts a run and does not wait for it. */
-	backUp: (did: string) => typedError<null, Problem>(__TAURI_INVOKE("back_up", { did })),
-	/**  Stops an account's run between two files. */
-	stopRun: (did: string) => typedError<null, Problem>(__TAURI_INVOKE("stop_run", { did })),
+	backUp: (did: string) => typedError<null, Refused>(__TAURI_INVOKE("back_up", { did })),
+	/**  Stops an account's run between two files; false when there was none. */
+	stopRun: (did: string) => typedError<boolean, Refused>(__TAURI_INVOKE("stop_run", { did })),
 	/**  Hashes every file of one place, or of all, again. */
-	check: (place: string | null) => typedError<Check[], Problem>(__TAURI_INVOKE("check", { place })),
+	check: (place: string | null) => typedError<Check[], Refused>(__TAURI_INVOKE("check", { place })),
 	/**  Takes the person's word that a sudden loss was meant. */
-	confirmShrink: (did: string) => typedError<null, Problem>(__TAURI_INVOKE("confirm_shrink", { did })),
+	confirmShrink: (did: string) => typedError<null, Refused>(__TAURI_INVOKE("confirm_shrink", { did })),
 };
 
 /** Events */
@@ -293,6 +293,9 @@ export type Progress = {
 	/**  Seconds left in this phase, when there is an honest estimate. */
 	seconds_left: number | null,
 };
+
+/**  What a command answers when the engine refused: the problem, as a person reads it. */
+export type Refused = Problem;
 
 /**  How much a problem matters. */
 export type Severity = 

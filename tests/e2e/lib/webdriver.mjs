@@ -1,0 +1,84 @@
+// A real window, operated through WebKitWebDriver: the few verbs that the tests need. Source: W3C WebDriver, "Endpoints".
+import net from 'node:net';
+import { start, until } from './processes.mjs';
+
+const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';
+
+/** Opens a program under the driver; both run in `env`. `log` is a file for what they complain about. */
+export async function openWindow(program, { env, log }) {
+  const port = await freePort();
+  const driver = start('WebKitWebDriver', [`--port=${port}`, '--host=127.0.0.1'], {
+    env: { ...env, TAURI_WEBVIEW_AUTOMATION: 'true' },
+    log,
+  });
+  await until('WebKitWebDriver', async () => (await fetch(`http://127.0.0.1:${port}/status`)).ok);
+  const ask = async (method, path, body) => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { method, body: body && JSON.stringify(body) });
+    const { value } = await response.json();
+    if (!response.ok) throw new Error(`${value.error}: ${value.message}`);
+    return value;
+  };
+  const wish = { alwaysMatch: { 'webkitgtk:browserOptions': { binary: program, args: [] } } };
+  const { sessionId } = await ask('POST', '/session', { capabilities: wish });
+  return new Window((method, path, body) => ask(method, `/session/${sessionId}${path}`, body), driver);
+}
+
+class Window {
+  constructor(ask, driver) {
+    this.ask = ask;
+    this.driver = driver;
+  }
+
+  /** Waits for an element, by CSS selector. */
+  find(selector) {
+    return until(selector, async () => {
+      const found = await this.ask('POST', '/element', { using: 'css selector', value: selector });
+      return found[ELEMENT];
+    });
+  }
+
+  async count(selector) {
+    return (await this.ask('POST', '/elements', { using: 'css selector', value: selector })).length;
+  }
+
+  async click(selector) {
+    await until(`a click on ${selector}`, async () => {
+      await this.ask('POST', `/element/${await this.find(selector)}/click`, {});
+      return true;
+    });
+  }
+
+  async type(selector, text) {
+    await this.ask('POST', `/element/${await this.find(selector)}/value`, { text });
+  }
+
+  async text(selector) {
+    return this.ask('GET', `/element/${await this.find(selector)}/text`);
+  }
+
+  /** Waits until an element's text matches, and returns it. */
+  async says(selector, pattern, patience) {
+    let last;
+    const matching = async () => ((last = await this.text(selector)), pattern.test(last) ? last : undefined);
+    return until(`${selector} to say ${pattern}`, matching, patience).catch((error) => {
+      throw new Error(`${error.message}; it said ${JSON.stringify(last)}`);
+    });
+  }
+
+  /** A picture of the page, painted since the last change. */
+  async picture() {
+    const script = 'const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(1)))';
+    await this.ask('POST', '/execute/async', { script, args: [] });
+    return Buffer.from(await this.ask('GET', '/screenshot'), 'base64');
+  }
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}

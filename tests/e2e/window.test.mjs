@@ -1,0 +1,201 @@
+// The real window on a real desktop, keeping a real account of the reference network: as a person would do it.
+//
+// SKYKEEP_APP names the program; without it, the debug build is taken. Pictures go to target/e2e.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { busName, startDesktop, startNetwork, trayMenu } from './lib/desktop.mjs';
+import { endAll, run, until } from './lib/processes.mjs';
+import { openWindow } from './lib/webdriver.mjs';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const APP = process.env.SKYKEEP_APP ?? path.join(ROOT, 'target/debug/skykeep');
+const PICTURES = path.join(ROOT, 'target/e2e');
+const ANSWER = 'section.status h1';
+const MAIN_BUTTON = 'section.status button.main';
+
+let desktop;
+let network;
+let window;
+let env;
+let vault;
+let log;
+
+before(async () => {
+  fs.mkdirSync(PICTURES, { recursive: true });
+  [desktop, network] = await Promise.all([
+    startDesktop(),
+    startNetwork(['account', '--records', '60', '--large-blob', '300000']),
+  ]);
+  env = { ...desktop.env, ...network.env, SKYKEEP_KEYSTORE: 'os' };
+  vault = path.join(desktop.home, 'Skykeep');
+  log = path.join(desktop.root, 'skykeep.log');
+  window = await openWindow(APP, { env, log });
+});
+
+after(async () => {
+  await endAll();
+  if (desktop) fs.rmSync(desktop.root, { recursive: true, force: true });
+});
+
+/** One step of the story; when it fails, what Skykeep wrote is shown, and a picture is taken. */
+function step(name, work) {
+  test(name, async () => {
+    try {
+      await work();
+    } catch (error) {
+      await desktop.picture(path.join(PICTURES, 'failed.png')).catch(() => undefined);
+      console.error(fs.readFileSync(log, 'utf8').split('\n').slice(-40).join('\n'));
+      throw error;
+    }
+  });
+}
+
+async function picture(name) {
+  fs.writeFileSync(path.join(PICTURES, `${name}.png`), await window.picture());
+}
+
+describe('the first minute', () => {
+  step('a question', async () => {
+    await window.says('h1', /^Which account shall we keep safe\?$/);
+    await picture('1-first-start');
+  });
+
+  step('a name that nobody has is said to be nobody’s', async () => {
+    await window.type('form input', 'nobody-at-all.test');
+    await window.click('form button[type=submit]');
+    await window.find('[role=alert] h2');
+    await picture('2-unknown');
+    assert.match(await window.text('[role=alert]'), /nobody-at-all\.test/);
+  });
+
+  step('who it is', async () => {
+    await window.ask('POST', `/element/${await window.find('form input')}/clear`, {});
+    await window.type('form input', `@${network.account.handle}`);
+    await window.click('form button[type=submit]');
+    await window.says('h1', /^Is this the account\?$/);
+    assert.match(await window.text('.account'), new RegExp(`${network.account.handle}[^]*Lives at localhost`));
+    await picture('3-who-it-is');
+  });
+
+  step('the account becomes kept', async () => {
+    await window.click('.actions button.main');
+    await window.find(ANSWER);
+    await picture('4-first-backup');
+    await window.says(ANSWER, /^Your posts are kept\.$/);
+    // The button comes back when the run has ended.
+    await window.find(MAIN_BUTTON);
+    await window.says('section.status', /Last checked (just now|\d+ minutes? ago), on this computer only\./);
+    assert.ok((await window.count('li.snapshot')) >= 1);
+    assert.match(
+      await window.text('main'),
+      new RegExp(`${network.account.records}\\s+records|records\\s+${network.account.records}`),
+    );
+    await picture('5-kept');
+  });
+
+  step('its files are in the vault', async () => {
+    const account = path.join(vault, 'accounts', network.account.did.replaceAll(':', '_'));
+    const names = (folder) => fs.readdirSync(path.join(account, folder), { recursive: true });
+    const manifests = names('snapshots').sort();
+    assert.ok(manifests.length >= 1);
+    const newest = fs.readFileSync(path.join(account, 'snapshots', manifests.at(-1)), 'utf8');
+    assert.ok(newest.includes(network.account.did), 'the manifest names the account');
+    assert.ok(names('repo').some((name) => name.endsWith('.car')));
+    const sizes = network.account.blobs.map(({ cid }) => {
+      const file = path.join(account, 'blobs', cid.slice(-2), cid);
+      return fs.existsSync(file) && fs.statSync(file).size;
+    });
+    assert.deepEqual(
+      sizes,
+      network.account.blobs.map(({ size }) => size),
+    );
+    assert.deepEqual(
+      fs
+        .readdirSync(vault)
+        .filter((name) => ['README.txt', 'recover.py'].includes(name))
+        .sort(),
+      ['README.txt', 'recover.py'],
+    );
+  });
+
+  step('backing up again finds nothing new', async () => {
+    const before = await window.count('li.snapshot');
+    await window.click(MAIN_BUTTON);
+    await window.says('section.status', /Last checked just now/);
+    await window.find(MAIN_BUTTON);
+    assert.equal(await window.count('li.snapshot'), before);
+    await window.click('li.snapshot button');
+    await window.says('li.snapshot', /Valid: your account's key/);
+    await picture('6-snapshot');
+  });
+});
+
+describe('out of the way', () => {
+  let pid;
+  const windows = () => run('xdotool', ['search', '--onlyvisible', '--name', '^Skykeep$'], { env }).catch(() => '');
+  const isOpen = async () => (await windows()).trim() !== '';
+  const close = async () => {
+    const [id] = (await windows()).trim().split('\n');
+    await run('xdotool', ['windowactivate', '--sync', id, 'key', '--clearmodifiers', 'alt+F4'], { env });
+    await until('the window to close', async () => !(await isOpen()));
+  };
+  const pages = () =>
+    run('ps', ['--ppid', String(pid), '-o', 'stat=,comm=']).then((all) =>
+      all.split('\n').filter((line) => /^[^Z]\S*\s+WebKitWebProces/.test(line)),
+    );
+  const choose = async (label) => {
+    const menu = await until('the tray menu', () => trayMenu(env, pid));
+    const entry = (await menu.entries()).find((entry) => entry.label === label);
+    assert.ok(entry, `${label} in the tray menu`);
+    await menu.choose(entry.id);
+  };
+
+  step('closing the window leaves Skykeep in the tray, without its web view', async () => {
+    pid = await until('Skykeep on the bus', () => busName(env, 'app.skykeep.desktop.SingleInstance'));
+    await close();
+    await until('the web view to end', async () => (await pages()).length === 0);
+    process.kill(pid, 0);
+    const menu = await until('the tray menu', () => trayMenu(env, pid));
+    assert.deepEqual(
+      (await menu.entries()).map((entry) => entry.label),
+      ['Your posts are kept', 'Open Skykeep', 'Back up now', 'Quit'],
+    );
+  });
+
+  step('a second start shows the first one’s window, and ends', async () => {
+    await run(APP, [], { env });
+    await until('the window', isOpen);
+    await close();
+    await run(APP, ['--hidden'], { env });
+    assert.equal(await isOpen(), false);
+  });
+
+  step('when a person is needed, the desktop says so, and leads to the window', async () => {
+    fs.renameSync(vault, `${vault}-elsewhere`);
+    fs.mkdirSync(vault);
+    fs.writeFileSync(path.join(vault, 'holiday.txt'), 'not a vault');
+    await choose('Back up now');
+    const said = await until('a notification', () => desktop.notifications().at(-1));
+    assert.match(said, /string "Skykeep"/);
+    await until('dunst to show it', async () => Number(await run('dunstctl', ['count', 'displayed'], { env })) > 0);
+    await desktop.picture(path.join(PICTURES, '7-notification.png'));
+    await run('dunstctl', ['action'], { env });
+    await until('the window', isOpen);
+    assert.deepEqual(fs.readdirSync(vault), ['holiday.txt'], 'what is not ours is left alone');
+    await until('the tray to say so', async () => {
+      const menu = await trayMenu(env, pid);
+      return (await menu?.entries())?.[0].label === 'Skykeep needs you';
+    });
+    await desktop.picture(path.join(PICTURES, '8-needs-you.png'));
+  });
+
+  step('Quit ends it', async () => {
+    await choose('Quit');
+    await until(
+      'the end of Skykeep',
+      async () => !/^[^Z]/m.test(await run('ps', ['-p', String(pid), '-o', 'stat=']).catch(() => '')),
+    );
+  });
+});
