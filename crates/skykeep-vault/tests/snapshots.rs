@@ -494,6 +494,26 @@ async fn a_vault_whose_own_file_is_damaged_still_opens_by_its_name() {
 }
 
 #[tokio::test]
+async fn a_vault_whose_own_file_was_lost_gets_another_number() {
+    let root = tempfile::tempdir().unwrap();
+    let key = writer_key(1);
+    let vault = folder_vault(root.path(), &key).await;
+    let account = Account::new("alice", 20, 10);
+    let snapshot = account.run(&vault, &key, now()).await.unwrap().pop().unwrap();
+    let found = files(root.path());
+    let file = found.iter().find(|file| file.to_string_lossy().starts_with("vault."));
+    fs::remove_file(root.path().join(file.unwrap())).unwrap();
+    let store = || FolderStore::open(root.path(), key.id());
+    let error = Vault::open(Arc::new(store().await.unwrap()), Some(vault.id()))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::NotAVault { empty: false }), "{error}");
+    let again = folder_vault(root.path(), &key).await;
+    assert_ne!(again.id(), vault.id());
+    assert_eq!(read_back(&again, &snapshot).await.unwrap(), account.car());
+}
+
+#[tokio::test]
 async fn lost_and_forked_manifests_are_findings() {
     let root = tempfile::tempdir().unwrap();
     let key = writer_key(1);

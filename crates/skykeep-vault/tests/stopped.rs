@@ -245,6 +245,41 @@ async fn healing_stopped_at_every_write() {
     }
 }
 
+/// The disk has a little more room each time, until a whole run fits.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_disk_that_is_full_at_any_point() {
+    let root = tempfile::tempdir().unwrap();
+    let Some(_disk) = crate::store_contract::small_disk(root.path(), "size=4m") else {
+        return skykeep_tests::skipped("a_disk_that_is_full_at_any_point", "needs root and tmpfs");
+    };
+    let (vault, filler) = (root.path().join("Skykeep"), root.path().join("Holiday.mov"));
+    for (hours, at_least) in [(0, 10), (2, 3)] {
+        let template = tempfile::tempdir().unwrap();
+        let good = prepared(template.path(), hours).await;
+        let mut refused = 0;
+        loop {
+            std::fs::create_dir_all(&vault).unwrap();
+            copy(template.path(), &vault);
+            let free = folder(root.path()).await.probe().await.unwrap().free.unwrap();
+            let room = refused * 4096;
+            std::fs::write(&filler, vec![0; usize::try_from(free.saturating_sub(room)).unwrap()]).unwrap();
+            let case = format!("hour {hours} with room for {room} bytes");
+            let stopped = run(folder(&vault).await, hours).await;
+            std::fs::remove_file(&filler).unwrap();
+            match stopped {
+                Ok(_) => break,
+                Err(Error::Full { .. }) => recovers(&vault, good.as_ref(), hours, &case).await,
+                Err(error) => panic!("{case}: {error}"),
+            }
+            std::fs::remove_dir_all(&vault).unwrap();
+            refused += 1;
+        }
+        std::fs::remove_dir_all(&vault).unwrap();
+        assert!(refused >= at_least, "hour {hours}: it was full only {refused} times");
+    }
+}
+
 /// What the child process of the next tests does: one run, killed where its parent says.
 #[tokio::test]
 #[ignore = "is run by the tests that kill it"]

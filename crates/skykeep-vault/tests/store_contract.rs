@@ -376,7 +376,7 @@ async fn a_file_being_written_is_not_swept_by_its_own_writer() {
 
 /// A file system of a few megabytes; `None` when this machine cannot mount one.
 #[cfg(target_os = "linux")]
-fn small_disk(at: &Path, options: &str) -> Option<impl Drop + use<>> {
+pub(crate) fn small_disk(at: &Path, options: &str) -> Option<impl Drop + use<>> {
     struct Mounted(std::path::PathBuf);
     impl Drop for Mounted {
         fn drop(&mut self) {
