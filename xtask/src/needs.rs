@@ -51,6 +51,9 @@ const DESKTOP: &[&str] = &[
     "xvfb",
 ];
 
+/// What tests drive besides: file systems that drives come with, and programs that stop or look at others.
+const TESTS: &[&str] = &["exfat-fuse", "exfatprogs", "libglib2.0-bin", "procps", "strace"];
+
 /// To check a package that was built.
 const PACKAGE: &[&str] = &["desktop-file-utils"];
 
@@ -60,6 +63,7 @@ pub(crate) enum Need {
     Compilers,
     Window,
     Desktop,
+    Tests,
     Package,
     /// `ui/node_modules`, exactly as the lock file says.
     WindowPackages,
@@ -73,6 +77,7 @@ impl Need {
             Self::Compilers | Self::Network => COMPILERS,
             Self::Window => WINDOW,
             Self::Desktop => DESKTOP,
+            Self::Tests => TESTS,
             Self::Package => PACKAGE,
             Self::WindowPackages => &[],
         }

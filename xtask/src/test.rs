@@ -37,6 +37,7 @@ const NEEDS: &[Need] = &[
     Need::Compilers,
     Need::Window,
     Need::Desktop,
+    Need::Tests,
     Need::Package,
     Need::WindowPackages,
     Need::Network,
