@@ -26,6 +26,9 @@ use crate::{Error, blocking, data, problem};
 /// Events that a slow listener may lag behind before it misses some.
 const EVENTS: usize = 256;
 
+/// How long the start waits for a keychain that may be asking its owner to unlock it.
+const KEYCHAIN_PATIENCE: Duration = Duration::from_secs(20);
+
 /// The whole product. Cheap to clone; all clones are one engine, which ends with the last of them.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -152,7 +155,8 @@ async fn writer_key(data: &DataFolder) -> Result<WriterKey, Error> {
         store.set(&name, &Secret::new(key.to_bytes().to_vec()))?;
         Ok(key)
     };
-    match blocking(fetch).await {
+    let answer = tokio::time::timeout(KEYCHAIN_PATIENCE, blocking(fetch)).await;
+    match answer.unwrap_or(Err(Error::Keys(keys::Error::NoAnswer { waited: KEYCHAIN_PATIENCE }))) {
         Err(Error::Keys(error)) if problem::is_about_setup(&error) => Err(error.into()),
         Err(Error::Keys(error)) => {
             warn!(%error, "no keychain; signing with a key for this session");

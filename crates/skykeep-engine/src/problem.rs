@@ -348,7 +348,7 @@ mod tests {
             Net::DidTombstoned { did: did() },
             Net::DidUnsupported { did: did() },
             Net::Config {
-                variable: "SKYKEEP_PLC_URL",
+                variable: "SKYKEEP_DNS",
                 reason: "is no address",
             },
             Net::Setup {
