@@ -156,7 +156,9 @@ async fn writer_key(data: &DataFolder) -> Result<WriterKey, Error> {
         Ok(key)
     };
     let answer = tokio::time::timeout(KEYCHAIN_PATIENCE, blocking(fetch)).await;
-    match answer.unwrap_or(Err(Error::Keys(keys::Error::NoAnswer { waited: KEYCHAIN_PATIENCE }))) {
+    match answer.unwrap_or(Err(Error::Keys(keys::Error::NoAnswer {
+        waited: KEYCHAIN_PATIENCE,
+    }))) {
         Err(Error::Keys(error)) if problem::is_about_setup(&error) => Err(error.into()),
         Err(Error::Keys(error)) => {
             warn!(%error, "no keychain; signing with a key for this session");
