@@ -97,22 +97,10 @@ async function menuOf(env, name) {
   const inside = await run('gdbus', ['introspect', '--session', '--dest', name, '--object-path', items], { env });
   const item = /node (\w+) \{/.exec(inside.slice(inside.indexOf('{')))?.[1];
   const object = `${items}/${item}/Menu`;
-  const call = (method, ...args) =>
-    run(
-      'gdbus',
-      [
-        'call',
-        '--session',
-        '--dest',
-        name,
-        '--object-path',
-        object,
-        '--method',
-        `com.canonical.dbusmenu.${method}`,
-        ...args,
-      ],
-      { env },
-    );
+  const call = (method, ...args) => {
+    const to = ['--dest', name, '--object-path', object, '--method', `com.canonical.dbusmenu.${method}`];
+    return run('gdbus', ['call', '--session', ...to, '--', ...args], { env });
+  };
   return {
     /** The words of its entries, in order, with the number by which each is chosen. */
     entries: async () => {
@@ -127,9 +115,9 @@ async function menuOf(env, name) {
 }
 
 /** Starts the test network with one account on A; resolves to its addresses, the account, and the app's environment. */
-export async function startNetwork(seed) {
+export async function startNetwork(log, seed) {
   const folder = path.resolve(import.meta.dirname, '../../network');
-  const up = start('node', ['up.mjs'], { cwd: folder, hold: true, pipe: true });
+  const up = start('node', ['up.mjs'], { cwd: folder, hold: true, pipe: true, log });
   const facts = JSON.parse(await firstLine(up));
   const [account] = (await run('node', ['seed.mjs', ...seed, '--pds', facts.A], { cwd: folder })).trim().split('\n');
   const env = {

@@ -20,6 +20,8 @@ export async function openWindow(program, { env, log }) {
   };
   const wish = { alwaysMatch: { 'webkitgtk:browserOptions': { binary: program, args: [] } } };
   const { sessionId } = await ask('POST', '/session', { capabilities: wish });
+  // A busy machine paints late.
+  await ask('POST', `/session/${sessionId}/timeouts`, { script: 120_000 });
   return new Window((method, path, body) => ask(method, `/session/${sessionId}${path}`, body), driver);
 }
 
