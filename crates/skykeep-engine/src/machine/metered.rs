@@ -24,7 +24,7 @@ pub(super) struct Metered {
 impl Metered {
     /// `None` where there is no NetworkManager, or it does not know.
     pub(super) fn read(&mut self, now: Instant) -> Option<bool> {
-        self.read_from(now, Builder::system)
+        self.read_from(now, || Builder::system().map(|bus| bus.method_timeout(PATIENCE)))
     }
 
     fn read_from(&mut self, now: Instant, bus: impl FnOnce() -> zbus::Result<Builder<'static>>) -> Option<bool> {
@@ -44,7 +44,7 @@ impl Metered {
     fn ask(&mut self, bus: impl FnOnce() -> zbus::Result<Builder<'static>>) -> zbus::Result<u32> {
         let bus = match &self.bus {
             Some(bus) => bus,
-            None => self.bus.insert(bus()?.method_timeout(PATIENCE).build()?),
+            None => self.bus.insert(bus()?.build()?),
         };
         let (name, properties) = ("org.freedesktop.NetworkManager", "org.freedesktop.DBus.Properties");
         let path = "/org/freedesktop/NetworkManager";

@@ -235,6 +235,6 @@ mod tests {
         let start = Instant::now();
         let facts = machine.read(now);
         assert_eq!(facts.awake_since, now);
-        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     }
 }

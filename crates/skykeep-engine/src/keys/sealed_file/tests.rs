@@ -341,7 +341,7 @@ fn a_file_that_asks_for_endless_work_is_refused_at_once() {
     let start = Instant::now();
     let error = fixture.open().get(&name("writer")).unwrap_err();
     assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
 #[test]
