@@ -1,9 +1,12 @@
 //! The demo on the command line: the same protection, command by command, each shown as a person would type it.
 
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use std::{fs, thread};
+
+use serde_json::Value;
 
 use super::Stage;
 use crate::process::{self, Group, Outcome, say};
@@ -30,10 +33,7 @@ pub(super) fn show(stage: &Stage<'_>, once: bool) -> Outcome<()> {
     type_in(stage, &["check"])?;
     let export = stage.results("export");
     type_in(stage, &["export", first, "--to", &export.display().to_string()])?;
-    type_in(
-        stage,
-        &["inspect", "car", &export.join("repo.car").display().to_string()],
-    )?;
+    prove(stage, &export)?;
     say(&format!(
         "\nThe export of {first}, for any other tool: {}",
         export.display()
@@ -42,6 +42,25 @@ pub(super) fn show(stage: &Stage<'_>, once: bool) -> Outcome<()> {
         stay(stage)?;
     }
     Ok(())
+}
+
+/// Proves the export as a stranger would: from its own files, without engine, data folder or network.
+fn prove(stage: &Stage<'_>, export: &Path) -> Outcome<()> {
+    let log = export.join("plc-log.json").display().to_string();
+    let car = export.join("repo.car").display().to_string();
+    type_in(stage, &["inspect", "plc-log", &log])?;
+    let mut asked = stage.skykeep(PROGRAM)?;
+    let told = process::run_quietly(PROGRAM, asked.args(["inspect", "plc-log", &log, "--json"]))?;
+    let facts: Value = serde_json::from_str(&told.printed).map_err(|error| format!("inspect plc-log: {error}"))?;
+    let did = facts
+        .get("did")
+        .and_then(Value::as_str)
+        .ok_or("inspect plc-log named no account")?;
+    let key = facts
+        .pointer("/current/signing_key")
+        .and_then(Value::as_str)
+        .ok_or("inspect plc-log named no key")?;
+    type_in(stage, &["inspect", "car", &car, "--did", did, "--signing-key", key])
 }
 
 /// Shows a command, runs it, and fails when it does.
