@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use keyring_core::{CredentialStore, Entry, Error as Refusal};
+use keyring::Error as Refusal;
+use keyring_core::{CredentialStore, Entry};
 use zeroize::Zeroizing;
 
 use super::{Error, KeyStore, Kind, LARGEST, Secret, SecretName};
