@@ -205,7 +205,7 @@ impl Engine {
             .await?;
         let history = inner.history(&account.did, now).await?;
         let policy = inner.policy(&account.did)?;
-        let due = schedule::due(&policy, &history, &inner.machine_facts(now), now);
+        let due = schedule::due(&policy, &history, &inner.machine_facts(now).await?, now);
         let next_due = schedule::next_due(&policy, &history, now).map(millis);
         let settings = inner.settings();
         let holding: Vec<&settings::Place> = latest.as_ref().map_or_else(Vec::new, |snapshot| {

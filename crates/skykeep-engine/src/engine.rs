@@ -50,7 +50,7 @@ pub(crate) struct Inner {
     /// Ends everything that is under way.
     pub(crate) shutdown: CancellationToken,
     settings: Mutex<Settings>,
-    machine: Mutex<Machine>,
+    machine: Arc<Mutex<Machine>>,
     incoming: AtomicU64,
 }
 
@@ -85,7 +85,7 @@ impl Engine {
             wake: Notify::new(),
             shutdown: CancellationToken::new(),
             settings: Mutex::new(settings),
-            machine: Mutex::new(Machine::new(now)),
+            machine: Arc::new(Mutex::new(Machine::new(now))),
             incoming: AtomicU64::new(0),
             data,
         };
@@ -213,9 +213,10 @@ impl Inner {
         Ok(folder.join(format!("{}.{kind}", self.incoming.fetch_add(1, Ordering::Relaxed))))
     }
 
-    /// What the machine is like now.
-    pub(crate) fn machine_facts(&self, now: Timestamp) -> MachineFacts {
-        self.machine.lock().unwrap_or_else(PoisonError::into_inner).read(now)
+    /// What the machine is like now. The system bus may take a second to say so.
+    pub(crate) async fn machine_facts(&self, now: Timestamp) -> Result<MachineFacts, Error> {
+        let machine = Arc::clone(&self.machine);
+        blocking(move || Ok(machine.lock().unwrap_or_else(PoisonError::into_inner).read(now))).await
     }
 
     /// What the scheduler is to do for an account.

@@ -83,7 +83,7 @@ impl Engine {
     /// Starts everything that is due at `now` and answers what is due when.
     pub async fn tick(&self, now: Timestamp, going: &mut JoinSet<RunEnd>) -> Result<Vec<Due>, Error> {
         let inner = &self.inner;
-        let machine = inner.machine_facts(now);
+        let machine = inner.machine_facts(now).await?;
         let mut dues = Vec::new();
         for account in inner.settings().accounts {
             let did = account.did;

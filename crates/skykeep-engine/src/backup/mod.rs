@@ -88,7 +88,7 @@ impl Run<'_> {
             .seen(self.did, &identity.handle, &pds.host(), self.now)
             .await?;
 
-        let facts = self.inner.machine_facts(self.now);
+        let facts = self.inner.machine_facts(self.now).await?;
         let full = schedule::wants_full(&policy, &history, &facts, self.now);
         let same_commit = writer.head() == Some(latest.cid);
         let same_identity =
