@@ -134,6 +134,13 @@ impl Store for FrailStore {
         })
     }
 
+    fn confirm<'a>(&'a self, path: &'a StorePath) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.there()?;
+            self.inner.confirm(path).await
+        })
+    }
+
     fn list<'a>(&'a self, folder: &'a StorePath, depth: Depth) -> Answer<'a, Listing> {
         Box::pin(async move {
             self.there()?;

@@ -73,7 +73,16 @@ pub async fn deliver(
     let (there, _) = to.snapshot_names(account).await?;
     let there: BTreeSet<SnapshotName> = there.into_iter().collect();
     let (here, _) = from.snapshot_names(account).await?;
-    let (done, lacking): (Vec<_>, Vec<_>) = here.into_iter().partition(|name| there.contains(name));
+    let (done, mut lacking): (Vec<_>, Vec<_>) = here.into_iter().partition(|name| there.contains(name));
+    // The last one may have been torn when the drive was pulled; a check finds it if it was an earlier one.
+    let mut last = Vec::new();
+    for name in newest(done) {
+        match to.snapshot(account, &name).await {
+            Ok(_) => last.push(name),
+            Err(Error::Missing) => return Err(Error::Missing),
+            Err(_) => lacking.push(name),
+        }
+    }
     let mut snapshots = Vec::new();
     for name in lacking {
         match from.snapshot(account, &name).await {
@@ -91,7 +100,7 @@ pub async fn deliver(
         progress: Progress::default(),
     };
     if !snapshots.is_empty() {
-        delivery.trust(newest(done)).await?;
+        delivery.trust(last).await?;
     }
     for snapshot in snapshots {
         match delivery.snapshot(&snapshot, watch).await {
@@ -278,7 +287,8 @@ impl Delivery<'_> {
 
 /// Copies one file from the first source that has it sound. Answers whether it was not there already.
 async fn copy(sources: &[&Vault], to: &Vault, file: &Wanted) -> Result<bool, Stop> {
-    if to.holds(&file.path, file.size, file.sum).await.map_err(Stop::All)? {
+    if to.size_if(&file.path, file.sum).await.map_err(Stop::All)?.is_some() {
+        to.store().confirm(&file.path).await.map_err(Stop::All)?;
         return Ok(false);
     }
     let mut first = None;

@@ -131,6 +131,11 @@ impl Store for FolderStore {
         self.blocking(move |root| Ok(root.open(&path)?.map(Content::file)))
     }
 
+    fn confirm<'a>(&'a self, path: &'a StorePath) -> Answer<'a, ()> {
+        let path = path.clone();
+        self.blocking(move |root| root.confirm(&path))
+    }
+
     fn list<'a>(&'a self, folder: &'a StorePath, depth: Depth) -> Answer<'a, Listing> {
         let folder = folder.clone();
         self.blocking(move |root| {
@@ -220,7 +225,7 @@ impl Root {
         self.guard()?;
         match rename_new(&part.path, &place) {
             Ok(()) => part.renamed = true,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return self.found(stored, &place),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return self.found(stored),
             Err(error) => return Err(self.explain(&stored.path, stored.size, error)),
         }
         self.sync_folder(&folder_path)
@@ -229,25 +234,30 @@ impl Root {
     }
 
     /// A file of that name is there already: the same one, or not.
-    fn found(&self, stored: Stored, place: &Path) -> Result<Stored, Error> {
+    fn found(&self, stored: Stored) -> Result<Stored, Error> {
         let taken = || Error::NameTaken {
             path: stored.path.to_string(),
         };
         let file = self.open(&stored.path)?.ok_or_else(taken)?;
-        let again = file.try_clone().map_err(|error| self.explain(&stored.path, 0, error))?;
         // A file that cannot be read is not the same either.
-        match Content::file(again).checksum() {
+        match Content::file(file).checksum() {
             Ok((size, sum)) if (size, sum) == (stored.size, stored.sum) => {}
             _ => return Err(taken()),
         }
-        // Whoever wrote it may have been stopped before the sync, and a manifest will rely on it now.
-        self.sync_file(&file)
-            .and_then(|()| place.parent().map_or(Ok(()), |folder| self.sync_folder(folder)))
-            .map_err(|error| self.explain(&stored.path, stored.size, error))?;
+        self.confirm(&stored.path)?;
         Ok(Stored {
             existed: true,
             ..stored
         })
+    }
+
+    fn confirm(&self, path: &StorePath) -> Result<(), Error> {
+        let file = self
+            .open(path)?
+            .ok_or_else(|| Error::Absent { name: path.to_string() })?;
+        self.sync_file(&file).map_err(|error| self.explain(path, 0, error))?;
+        let folder = self.make_folder(&path.folder())?;
+        self.sync_folder(&folder).map_err(|error| self.explain(path, 0, error))
     }
 
     /// Opens a plain file; `None` when there is nothing of that name.

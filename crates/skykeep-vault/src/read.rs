@@ -293,15 +293,15 @@ impl Vault {
         Ok(content.expecting(object.name.to_string(), object.size, object.sum))
     }
 
-    /// Whether a file is there and is what its list says. Errors: those of the place as a whole.
-    pub(crate) async fn holds(&self, path: &StorePath, size: u64, sum: Checksum) -> Result<bool, Error> {
+    /// The length of a file, if it is there and has this SHA-256. Errors: those of the place as a whole.
+    pub(crate) async fn size_if(&self, path: &StorePath, sum: Checksum) -> Result<Option<u64>, Error> {
         match self.store().get(path).await {
             Ok(Some(content)) => match run(move || content.checksum()).await {
-                Ok(found) => Ok(found == (size, sum)),
+                Ok((size, found)) => Ok((found == sum).then_some(size)),
                 Err(Error::Missing) => Err(Error::Missing),
-                Err(_) => Ok(false),
+                Err(_) => Ok(None),
             },
-            Ok(None) | Err(Error::NotAFile { .. }) => Ok(false),
+            Ok(None) | Err(Error::NotAFile { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -34,6 +34,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Errors: `NotAFile` for links and folders; `Missing`, `Io`.
     fn get<'a>(&'a self, path: &'a StorePath) -> Answer<'a, Option<Content>>;
 
+    /// Makes sure that a file that is there stays there: whoever put it may have been stopped before it was durable.
+    ///
+    /// Errors: `Absent`, `NotAFile`; `Missing`, `Io`.
+    fn confirm<'a>(&'a self, path: &'a StorePath) -> Answer<'a, ()>;
+
     /// What is in a folder; a folder that does not exist is empty. Parts being written are not listed.
     ///
     /// Errors: `Missing`, `Io`.

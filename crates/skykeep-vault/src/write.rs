@@ -248,24 +248,13 @@ impl Writer {
             return Ok(false);
         }
         let path = self.account.file(&AccountFile::Blob { cid: blob.cid });
-        let content = match self.vault.store().get(&path).await {
-            Ok(Some(content)) => content,
-            Ok(None) | Err(Error::NotAFile { .. }) => return Ok(false),
-            Err(error) => return Err(error),
+        let sum = Checksum(*blob.cid.digest());
+        let Some(size) = self.vault.size_if(&path, sum).await? else {
+            return Ok(false);
         };
-        // Put over itself: that it is there does not say that it stays there, and `put` makes sure of that.
-        let target = Target::Named {
-            path,
-            sum: Some(Checksum(*blob.cid.digest())),
-        };
-        match self.vault.store().put(target, content).await {
-            Ok(stored) => {
-                self.add_blob(blob, &stored);
-                Ok(true)
-            }
-            Err(Error::Damaged { .. } | Error::NameTaken { .. } | Error::Io { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
+        self.vault.store().confirm(&path).await?;
+        self.add_blob(blob, size);
+        Ok(true)
     }
 
     /// Stores a blob. It is hashed again while it is written. May run for several blobs at once.
@@ -289,7 +278,7 @@ impl Writer {
             sum: Some(sum),
         };
         let stored = self.put(target, content).await?;
-        self.add_blob(blob, &stored);
+        self.add_blob(blob, stored.size);
         Ok(())
     }
 
@@ -329,7 +318,7 @@ impl Writer {
             .as_ref()
             .is_some_and(|chain| chain.identity.contains(&object));
         let path = self.account.file(&object.name);
-        let kept = listed && self.vault.holds(&path, object.size, object.sum).await?;
+        let kept = listed && self.vault.size_if(&path, sum).await?.is_some();
         if !kept {
             self.put_file(object.name.clone(), bytes).await?;
         }
@@ -451,11 +440,11 @@ impl Writer {
         }
     }
 
-    fn add_blob(&self, blob: &BlobUse, stored: &Stored) {
+    fn add_blob(&self, blob: &BlobUse, size: u64) {
         let object = Object {
             name: AccountFile::Blob { cid: blob.cid },
-            size: stored.size,
-            sum: stored.sum,
+            size,
+            sum: Checksum(*blob.cid.digest()),
             kind: Kind::Blob {
                 cid: blob.cid,
                 mime: blob.mime_type.clone(),

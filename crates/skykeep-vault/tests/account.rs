@@ -23,6 +23,14 @@ pub(crate) fn now() -> Timestamp {
     NOW.parse().unwrap()
 }
 
+/// A folder of its own for a test, gone with it: in memory where there is such a place, because most of these tests sync
+/// thousands of files and none of them can see whether a disk did it.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 /// One vault writer.
 pub(crate) fn writer_key(n: u8) -> WriterKey {
     WriterKey::from_bytes(&[n; 32])
@@ -88,7 +96,7 @@ impl Account {
     pub(crate) async fn run(&self, vault: &Vault, key: &WriterKey, time: Timestamp) -> Result<Vec<Snapshot>, Error> {
         vault.store().sweep(time).await?;
         let mut writer = Writer::begin(vault, self.did(), key).await?;
-        let scratch = tempfile::tempdir().unwrap();
+        let scratch = scratch();
         let (repo, files) = self.prove(vault, &writer, scratch.path()).await?;
         let put = writer.put_repo(&repo, &self.history, files).await?;
         let log = format!("[{{\"did\":\"{}\"}}]", self.did());
@@ -184,7 +192,7 @@ pub(crate) async fn folder_vault(root: &Path, key: &WriterKey) -> Vault {
 
 /// A snapshot's repository as one CAR.
 pub(crate) async fn read_car(vault: &Vault, snapshot: &Snapshot) -> Result<Vec<u8>, Error> {
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = scratch();
     let path = scratch.path().join("out.car");
     let out = File::create(&path).unwrap();
     vault.write_car(snapshot, scratch.path(), out).await?;

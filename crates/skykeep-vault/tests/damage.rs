@@ -9,7 +9,7 @@ use skykeep_tests::repo_maker::seeded::Seeded;
 use skykeep_vault::layout::{AccountFile, SnapshotName, VaultFile};
 use skykeep_vault::{Fault, Snapshot, Vault, check, heal};
 
-use crate::account::{Account, files, folder_vault, now, on, read_back, writer_key};
+use crate::account::{Account, files, folder_vault, now, on, read_back, scratch, writer_key};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -58,7 +58,7 @@ async fn needing(vault: &Vault, snapshots: &[Snapshot], file: &VaultFile) -> BTr
 
 #[tokio::test]
 async fn a_sound_vault_is_sound() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let (vault, ..) = three_hours(root.path()).await;
     let report = check(&vault, &mut on).await.unwrap();
     assert!(report.is_sound(), "{report:?}");
@@ -79,7 +79,7 @@ async fn every_kind_of_file_flipped_cut_and_lost_is_found_and_healed() {
     };
     println!("seed {seed}");
     let mut seeded = Seeded::new(seed);
-    let (root, twin) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (root, twin) = (scratch(), scratch());
     let (vault, account, snapshots) = three_hours(root.path()).await;
     let (other, ..) = three_hours(twin.path()).await;
     let all: Vec<VaultFile> = files(root.path())
@@ -197,7 +197,7 @@ async fn every_kind_of_file_flipped_cut_and_lost_is_found_and_healed() {
 
 #[tokio::test]
 async fn a_flipped_byte_is_never_read_back() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let (vault, _, snapshots) = three_hours(root.path()).await;
     let last = snapshots.last().unwrap();
     let contents = vault.contents(last).await.unwrap();
@@ -208,7 +208,7 @@ async fn a_flipped_byte_is_never_read_back() {
             let mut bad = good.clone();
             bad[at] ^= 0x10;
             fs::write(&path, &bad).unwrap();
-            let scratch = tempfile::tempdir().unwrap();
+            let scratch = scratch();
             // The header of a file is no part of what it says; everything else is.
             match vault.write_car(last, scratch.path(), std::io::sink()).await {
                 Ok(_) => assert!(at < 60, "byte {at} of {}", object.name),
@@ -228,7 +228,7 @@ async fn a_flipped_byte_is_never_read_back() {
 
 #[tokio::test]
 async fn a_guide_that_was_edited_is_found_and_put_back() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let (vault, ..) = three_hours(root.path()).await;
     for name in ["README.txt", "recover.py"] {
         let path = root.path().join(name);

@@ -6,13 +6,13 @@ use std::ops::ControlFlow;
 use jiff::SignedDuration;
 use skykeep_vault::{Error, check, deliver};
 
-use crate::account::{Account, files, folder_vault, now, on, read_back, writer_key};
+use crate::account::{Account, files, folder_vault, now, on, read_back, scratch, writer_key};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 #[tokio::test]
 async fn a_place_gets_every_snapshot_and_later_only_what_is_new() {
-    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (scratch(), scratch());
     let key = writer_key(1);
     let (staging, place) = (folder_vault(a.path(), &key).await, folder_vault(b.path(), &key).await);
     let mut account = Account::new("alice", 41, 150);
@@ -48,7 +48,7 @@ async fn a_place_gets_every_snapshot_and_later_only_what_is_new() {
 
 #[tokio::test]
 async fn a_delivery_that_is_stopped_goes_on_where_it_was() {
-    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (scratch(), scratch());
     let key = writer_key(1);
     let (staging, place) = (folder_vault(a.path(), &key).await, folder_vault(b.path(), &key).await);
     let account = Account::new("alice", 42, 200);
@@ -85,7 +85,7 @@ async fn a_delivery_that_is_stopped_goes_on_where_it_was() {
 
 #[tokio::test]
 async fn what_one_source_has_damaged_comes_from_another() {
-    let roots: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+    let roots: Vec<_> = (0..3).map(|_| scratch()).collect();
     let key = writer_key(1);
     let staging = folder_vault(roots[0].path(), &key).await;
     let other = folder_vault(roots[1].path(), &key).await;
@@ -118,7 +118,7 @@ async fn what_one_source_has_damaged_comes_from_another() {
 
 #[tokio::test]
 async fn a_rebase_does_not_send_media_again() {
-    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (scratch(), scratch());
     let key = writer_key(1);
     let (staging, place) = (folder_vault(a.path(), &key).await, folder_vault(b.path(), &key).await);
     let mut account = Account::new("alice", 44, 40);

@@ -8,7 +8,7 @@ use skykeep_atproto::{Curve, SigningKey};
 use skykeep_vault::layout::{AccountFile, AccountFolder, Checksum, SnapshotName};
 use skykeep_vault::{Content, Error, Fault, Finding, List, ListRef, Manifest, Role, Snapshot, Vault, Writer, check};
 
-use crate::account::{Account, folder_vault, now, on, writer_key};
+use crate::account::{Account, folder_vault, now, on, scratch, writer_key};
 
 struct Case {
     root: tempfile::TempDir,
@@ -18,7 +18,7 @@ struct Case {
 }
 
 async fn case() -> Case {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let account = Account::new("alice", 61, 12);
@@ -388,7 +388,7 @@ async fn a_newer_vault_is_left_alone() {
 #[tokio::test]
 async fn links_in_a_vault_lead_nowhere() {
     use std::os::unix::fs::symlink;
-    let outside = tempfile::tempdir().unwrap();
+    let outside = scratch();
     let key = writer_key(1);
     let replace = |path: &Path, with: &Path| {
         fs::rename(path, with).unwrap();
@@ -416,7 +416,7 @@ async fn links_in_a_vault_lead_nowhere() {
     let objects = case.vault.contents(&case.snapshot).await.unwrap();
     let base = case.folder().join(objects.base.name.to_string());
     replace(&base, &outside.path().join("base"));
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = scratch();
     let error = case
         .vault
         .repo_files(&case.account, &objects, scratch.path())
@@ -454,7 +454,7 @@ async fn one_members_folder_does_not_end_the_check_of_the_others() {
 #[tokio::test]
 async fn a_repository_signed_by_a_key_of_the_writers_own_is_no_proof() {
     let case = case().await;
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = scratch();
     let account = Account::new("alice", 61, 12);
     case.vault
         .prove(&case.snapshot, &account.history, scratch.path())

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use jiff::SignedDuration;
 use skykeep_vault::{MissingBlob, Writer};
 
-use crate::account::{Account, files, folder_vault, now, writer_key};
+use crate::account::{Account, files, folder_vault, now, scratch, writer_key};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -31,7 +31,7 @@ fn said(output: &Output) -> String {
 
 #[tokio::test]
 async fn a_plain_vault_is_read_back_without_skykeep() {
-    let (root, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (root, out) = (scratch(), scratch());
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let mut account = Account::new("alice", 71, 300);
@@ -110,7 +110,7 @@ async fn a_plain_vault_is_read_back_without_skykeep() {
 
 #[tokio::test]
 async fn damage_is_said_in_words_and_the_rest_is_saved() {
-    let (root, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (root, out) = (scratch(), scratch());
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let account = Account::new("alice", 73, 80);
@@ -159,11 +159,11 @@ async fn damage_is_said_in_words_and_the_rest_is_saved() {
 
 #[tokio::test]
 async fn missing_media_and_newer_files_are_named() {
-    let (root, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (root, out) = (scratch(), scratch());
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let account = Account::new("alice", 74, 80);
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = scratch();
     let mut writer = Writer::begin(&vault, account.did(), &key).await.unwrap();
     let (repo, sources) = account.prove(&vault, &writer, scratch.path()).await.unwrap();
     writer.put_repo(&repo, &account.history, sources).await.unwrap();

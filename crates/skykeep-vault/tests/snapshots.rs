@@ -16,13 +16,13 @@ use skykeep_vault::{
     regenerate, should_rebase,
 };
 
-use crate::account::{Account, files, folder_vault, now, on, read_back, read_car, writer_key};
+use crate::account::{Account, files, folder_vault, now, on, read_back, read_car, scratch, writer_key};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 #[tokio::test]
 async fn the_first_run_keeps_posts_first_and_then_media() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let account = Account::new("alice", 1, 300);
@@ -57,7 +57,7 @@ async fn the_first_run_keeps_posts_first_and_then_media() {
 
 #[tokio::test]
 async fn an_hour_with_posts_is_an_increment_and_every_hour_reads_back() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let mut account = Account::new("alice", 2, 400);
@@ -83,7 +83,7 @@ async fn an_hour_with_posts_is_an_increment_and_every_hour_reads_back() {
 
 #[tokio::test]
 async fn an_hour_without_anything_new_is_one_small_manifest() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let account = Account::new("alice", 3, 50);
@@ -122,7 +122,7 @@ fn a_base_follows_when_increments_weigh_too_much() {
 
 #[tokio::test]
 async fn rebasing_begins_a_new_chain_that_needs_nothing_of_the_old_one() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let mut account = Account::new("alice", 4, 40);
@@ -158,7 +158,7 @@ async fn rebasing_begins_a_new_chain_that_needs_nothing_of_the_old_one() {
 
 #[tokio::test]
 async fn two_writers_with_the_same_capture_make_the_same_files() {
-    let roots = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let roots = [scratch(), scratch()];
     let mut all = Vec::new();
     for (n, root) in roots.iter().enumerate() {
         let key = writer_key(n as u8 + 1);
@@ -182,7 +182,7 @@ async fn two_writers_with_the_same_capture_make_the_same_files() {
 
 #[tokio::test]
 async fn a_new_computer_goes_on_where_another_stopped() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let (old, new) = (writer_key(1), writer_key(2));
     let vault = folder_vault(root.path(), &old).await;
     let mut account = Account::new("alice", 6, 200);
@@ -200,7 +200,7 @@ async fn a_new_computer_goes_on_where_another_stopped() {
 
 #[tokio::test]
 async fn order_is_by_sequence_and_rev_never_by_clock() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let (one, two) = (writer_key(1), writer_key(2));
     let vault = folder_vault(root.path(), &one).await;
     let mut account = Account::new("alice", 7, 60);
@@ -235,7 +235,7 @@ async fn a_broken_chain_is_never_added_to() {
         ("base empty", |path| fs::write(path, b"").unwrap()),
     ];
     for (name, break_it) in break_it {
-        let root = tempfile::tempdir().unwrap();
+        let root = scratch();
         let key = writer_key(1);
         let vault = folder_vault(root.path(), &key).await;
         let mut account = account();
@@ -255,7 +255,7 @@ async fn a_broken_chain_is_never_added_to() {
 
 #[tokio::test]
 async fn a_damaged_file_in_the_way_is_set_aside_and_written_anew() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let account = Account::new("alice", 9, 80);
@@ -277,12 +277,12 @@ async fn a_damaged_file_in_the_way_is_set_aside_and_written_anew() {
 
 #[tokio::test]
 async fn only_this_account_and_only_what_fits_is_taken() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let (mut alice, bob) = (Account::new("alice", 10, 30), Account::new("bob", 11, 30));
     alice.run(&vault, &key, now()).await.unwrap();
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = scratch();
     // Another account's repository.
     let mut writer = Writer::begin(&vault, alice.did(), &key).await.unwrap();
     let of_bob = Writer::begin(&vault, bob.did(), &key).await.unwrap();
@@ -291,7 +291,7 @@ async fn only_this_account_and_only_what_fits_is_taken() {
     assert!(matches!(error, Error::OtherAccount { .. }), "{error}");
     // An increment that was proved against nothing.
     alice.post(1, 3);
-    let fresh = tempfile::tempdir().unwrap();
+    let fresh = crate::account::scratch();
     let empty = folder_vault(&fresh.path().join("v"), &key).await;
     let of_nothing = Writer::begin(&empty, alice.did(), &key).await.unwrap();
     let (repo, sources) = alice.prove(&empty, &of_nothing, scratch.path()).await.unwrap();
@@ -309,7 +309,7 @@ async fn only_this_account_and_only_what_fits_is_taken() {
 
 #[tokio::test]
 async fn a_repository_that_was_proved_and_not_put_is_not_claimed() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     folder_vault(root.path(), &key).await;
     let store = Arc::new(FolderStore::open(root.path(), key.id()).await.unwrap());
@@ -318,7 +318,7 @@ async fn a_repository_that_was_proved_and_not_put_is_not_claimed() {
     let mut account = Account::new("alice", 18, 60);
     account.run(&vault, &key, now()).await.unwrap();
     account.post(1, 3);
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = scratch();
     let mut writer = Writer::begin(&vault, account.did(), &key).await.unwrap();
     let (repo, sources) = account.prove(&vault, &writer, scratch.path()).await.unwrap();
     frail.unplug();
@@ -333,7 +333,7 @@ async fn a_repository_that_was_proved_and_not_put_is_not_claimed() {
 
 #[tokio::test]
 async fn what_is_known_of_the_identity_is_written_again_when_it_was_lost() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let account = Account::new("alice", 19, 20);
@@ -349,7 +349,7 @@ async fn what_is_known_of_the_identity_is_written_again_when_it_was_lost() {
 
 #[tokio::test]
 async fn blobs_that_are_lost_for_good_leave_the_chain() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let account = Account::new("alice", 12, 80);
@@ -357,7 +357,7 @@ async fn blobs_that_are_lost_for_good_leave_the_chain() {
     let lost = *vault.contents(&first).await.unwrap().blobs.keys().next().unwrap();
     let mut writer = Writer::begin(&vault, account.did(), &key).await.unwrap();
     writer.lost(&BTreeSet::from([lost]));
-    let scratch = tempfile::tempdir().unwrap();
+    let scratch = scratch();
     let facts = |missing: Vec<MissingBlob>| -> Facts { account.facts(now() + HOUR, missing, 0) };
     assert!(
         writer.commit(facts(Vec::new())).await.is_err(),
@@ -380,7 +380,7 @@ async fn blobs_that_are_lost_for_good_leave_the_chain() {
 
 #[tokio::test]
 async fn what_fails_its_proof_is_kept_apart() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let account = Account::new("alice", 13, 10);
@@ -404,7 +404,7 @@ async fn what_fails_its_proof_is_kept_apart() {
 
 #[tokio::test]
 async fn rare_collections_do_not_make_a_manifest_large() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let mut account = Account::new("alice", 14, 5);
@@ -427,7 +427,7 @@ fn letters(n: u32) -> String {
 
 #[tokio::test]
 async fn a_vault_is_known_by_its_number() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let open = |name: &str| {
         let (path, writer) = (root.path().join(name), key.id());
@@ -473,7 +473,7 @@ async fn a_vault_is_known_by_its_number() {
 
 #[tokio::test]
 async fn a_vault_whose_own_file_is_damaged_still_opens_by_its_name() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let found = files(root.path());
@@ -495,7 +495,7 @@ async fn a_vault_whose_own_file_is_damaged_still_opens_by_its_name() {
 
 #[tokio::test]
 async fn a_vault_whose_own_file_was_lost_gets_another_number() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let account = Account::new("alice", 20, 10);
@@ -515,7 +515,7 @@ async fn a_vault_whose_own_file_was_lost_gets_another_number() {
 
 #[tokio::test]
 async fn lost_and_forked_manifests_are_findings() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let mut account = Account::new("alice", 15, 20);
@@ -582,7 +582,7 @@ async fn lost_and_forked_manifests_are_findings() {
 
 #[tokio::test]
 async fn a_damaged_repository_file_is_made_again_byte_for_byte() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let mut account = Account::new("alice", 16, 100);
@@ -639,7 +639,7 @@ async fn a_damaged_repository_file_is_made_again_byte_for_byte() {
 
 #[tokio::test]
 async fn a_manifest_reads_as_the_format_says() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let key = writer_key(1);
     let vault = folder_vault(root.path(), &key).await;
     let account = Account::new("alice", 17, 12);

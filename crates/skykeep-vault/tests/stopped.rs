@@ -9,7 +9,7 @@ use skykeep_tests::frail::{Fate, FrailStore};
 use skykeep_tests::repo_maker::seeded::Seeded;
 use skykeep_vault::{Error, FolderStore, Snapshot, Store, Vault, check, deliver, heal};
 
-use crate::account::{Account, files, folder_vault, now, on, read_back, writer_key};
+use crate::account::{Account, files, folder_vault, now, on, read_back, scratch, writer_key};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -94,12 +94,12 @@ fn copy(from: &Path, to: &Path) {
 
 /// Stops a run at each of its writes, in each way a write can end.
 async fn stop_everywhere(hours: u64, at_least: u64) {
-    let template = tempfile::tempdir().unwrap();
+    let template = scratch();
     let good = prepared(template.path(), hours).await;
     for fate in Fate::SURVIVABLE {
         let mut n = 0;
         loop {
-            let root = tempfile::tempdir().unwrap();
+            let root = scratch();
             copy(template.path(), root.path());
             let frail = Arc::new(FrailStore::failing_at(folder(root.path()).await, n, fate));
             let case = format!("write {n} of hour {hours}, {fate:?}");
@@ -127,7 +127,7 @@ async fn an_hour_stopped_at_every_write() {
 #[tokio::test]
 async fn a_rebase_stopped_at_every_write() {
     // By then increments weigh more than half of the base.
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let mut hours = 2;
     loop {
         let (last, _) = prepared(root.path(), hours).await.unwrap();
@@ -144,7 +144,7 @@ async fn a_rebase_stopped_at_every_write() {
 
 #[tokio::test]
 async fn a_delivery_stopped_at_every_write() {
-    let (staging, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (staging, place) = (scratch(), scratch());
     let good = prepared(staging.path(), 2).await.unwrap();
     let from = folder_vault(staging.path(), &writer_key(1)).await;
     let account_folder = account(0).folder();
@@ -152,7 +152,7 @@ async fn a_delivery_stopped_at_every_write() {
     for fate in Fate::SURVIVABLE {
         let mut n = 0;
         loop {
-            let root = tempfile::tempdir().unwrap();
+            let root = scratch();
             copy(place.path(), root.path());
             let frail = Arc::new(FrailStore::failing_at(folder(root.path()).await, n, fate));
             let to = Vault::open(Arc::clone(&frail) as Arc<dyn Store>, None).await.unwrap();
@@ -177,7 +177,7 @@ async fn a_delivery_stopped_at_every_write() {
             let delivered = deliver(&[&from], &to, &account_folder, &mut on).await.unwrap();
             assert!(delivered.undelivered.is_empty(), "{case}: {delivered:?}");
             assert!(read_back(&to, &good.0).await.unwrap() == good.1, "{case}");
-            // A torn manifest under its final name is the one thing that only a check can mend.
+            // A torn manifest that is not its writer's last is the one thing that only a check can mend.
             let report = check(&to, &mut on).await.unwrap();
             let healed = heal(&to, &report, &[&from], &mut on).await.unwrap();
             assert!(healed.remaining.is_empty(), "{case}: {healed:?}");
@@ -195,7 +195,7 @@ async fn a_delivery_stopped_at_every_write() {
 
 #[tokio::test]
 async fn healing_stopped_at_every_write() {
-    let (staging, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (staging, place) = (scratch(), scratch());
     let good = prepared(staging.path(), 2).await.unwrap();
     let from = folder_vault(staging.path(), &writer_key(1)).await;
     copy(staging.path(), place.path());
@@ -216,7 +216,7 @@ async fn healing_stopped_at_every_write() {
     for fate in Fate::SURVIVABLE {
         let mut n = 0;
         loop {
-            let root = tempfile::tempdir().unwrap();
+            let root = scratch();
             copy(place.path(), root.path());
             let frail = Arc::new(FrailStore::failing_at(folder(root.path()).await, n, fate));
             let to = Vault::open(Arc::clone(&frail) as Arc<dyn Store>, None).await.unwrap();
@@ -249,13 +249,13 @@ async fn healing_stopped_at_every_write() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_disk_that_is_full_at_any_point() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let Some(_disk) = crate::store_contract::small_disk(root.path(), "size=4m") else {
         return skykeep_tests::skipped("a_disk_that_is_full_at_any_point", "needs root and tmpfs");
     };
     let (vault, filler) = (root.path().join("Skykeep"), root.path().join("Holiday.mov"));
     for (hours, at_least) in [(0, 10), (2, 3)] {
-        let template = tempfile::tempdir().unwrap();
+        let template = scratch();
         let good = prepared(template.path(), hours).await;
         let mut refused = 0;
         loop {
@@ -324,11 +324,11 @@ fn completes(mut command: Command, case: &str) -> bool {
 #[tokio::test]
 async fn a_process_killed_at_every_write() {
     for hours in [0, 1] {
-        let template = tempfile::tempdir().unwrap();
+        let template = scratch();
         let good = prepared(template.path(), hours).await;
         let mut n = 0;
         loop {
-            let root = tempfile::tempdir().unwrap();
+            let root = scratch();
             copy(template.path(), root.path());
             let case = format!("killed at write {n} of hour {hours}");
             let program = Command::new(std::env::current_exe().unwrap());
@@ -360,13 +360,13 @@ async fn a_process_killed_inside_a_write() {
     let exhaustive = std::env::var_os("SKYKEEP_EXHAUSTIVE").is_some();
     println!("seed {seed}");
     let mut seeded = Seeded::new(seed);
-    let template = tempfile::tempdir().unwrap();
+    let template = scratch();
     let good = prepared(template.path(), 1).await;
     for call in ["write", "fsync", "renameat2", "mkdir", "unlink"] {
         let mut n = 1;
         let mut killed = 0;
         loop {
-            let root = tempfile::tempdir().unwrap();
+            let root = scratch();
             copy(template.path(), root.path());
             let case = format!("killed at {call} {n} (seed {seed})");
             let mut strace = Command::new("strace");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use skykeep_vault::layout::{Checksum, StorePath, WriterId};
 use skykeep_vault::{Content, Depth, Error, FolderStore, Store, Target};
 
-use crate::account::{files, writer_key};
+use crate::account::{files, scratch, writer_key};
 
 fn path(text: &str) -> StorePath {
     text.parse().unwrap()
@@ -120,6 +120,11 @@ pub(crate) async fn keeps_the_contract(store: &impl Store) {
     assert!(matches!(store.put(target, failing).await, Err(Error::Io { .. })));
     assert!(store.list(&path("d"), Depth::All).await.unwrap().files.is_empty());
 
+    // What is there can be made sure of, what is not cannot.
+    store.confirm(&path("a/b/one")).await.unwrap();
+    let error = store.confirm(&path("a/b/nothing")).await.unwrap_err();
+    assert!(matches!(error, Error::Absent { .. }), "{error}");
+
     // Listing: here, and all the way down, with sizes, ordered.
     let here = store.list(&path("a"), Depth::Here).await.unwrap();
     assert_eq!(here.folders, [path("a/b")]);
@@ -203,7 +208,7 @@ fn part_of(writer: WriterId, random: &str) -> String {
 
 #[tokio::test]
 async fn a_folder_keeps_the_contract() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     keeps_the_contract(&folder(root.path()).await).await;
     assert!(
         files(root.path())
@@ -214,13 +219,13 @@ async fn a_folder_keeps_the_contract() {
 
 #[tokio::test]
 async fn a_folder_takes_many_at_once() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     takes_many_at_once(Arc::new(folder(root.path()).await)).await;
 }
 
 #[tokio::test]
 async fn an_absent_folder_is_missing_and_stays_so() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let place = root.path().join("drive");
     let error = FolderStore::open(&place, writer_key(1).id()).await.unwrap_err();
     assert!(matches!(error, Error::Missing), "{error}");
@@ -231,7 +236,7 @@ async fn an_absent_folder_is_missing_and_stays_so() {
 
 #[tokio::test]
 async fn another_folder_at_the_same_path_gets_nothing() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let place = root.path().join("drive");
     fs::create_dir(&place).unwrap();
     let store = folder(&place).await;
@@ -260,7 +265,7 @@ async fn another_folder_at_the_same_path_gets_nothing() {
 
 #[tokio::test]
 async fn a_drive_that_changes_while_a_file_is_written_gets_nothing() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let (place, away) = (root.path().join("drive"), root.path().join("unplugged"));
     fs::create_dir(&place).unwrap();
     let store = folder(&place).await;
@@ -290,7 +295,7 @@ async fn a_drive_that_changes_while_a_file_is_written_gets_nothing() {
 #[tokio::test]
 async fn links_are_not_followed() {
     use std::os::unix::fs::symlink;
-    let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (root, outside) = (scratch(), scratch());
     let store = folder(root.path()).await;
     fs::write(outside.path().join("secret"), "secret").unwrap();
     symlink(outside.path(), root.path().join("linked")).unwrap();
@@ -316,7 +321,7 @@ async fn links_are_not_followed() {
 
 #[tokio::test]
 async fn names_that_are_not_ours_are_listed_apart() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let store = folder(root.path()).await;
     for name in ["Holiday.jpg", ".DS_Store", "con", "über", ".half.part"] {
         fs::write(root.path().join(name), "x").unwrap();
@@ -330,7 +335,7 @@ async fn names_that_are_not_ours_are_listed_apart() {
 
 #[tokio::test]
 async fn unfinished_files_are_swept_ours_at_once_others_after_a_day() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let store = folder(root.path()).await;
     let folder = root.path().join("accounts/a/blobs/zz");
     fs::create_dir_all(&folder).unwrap();
@@ -359,7 +364,7 @@ async fn unfinished_files_are_swept_ours_at_once_others_after_a_day() {
 
 #[tokio::test]
 async fn a_file_being_written_is_not_swept_by_its_own_writer() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let store = folder(root.path()).await;
     let (other, place) = (folder(root.path()).await, root.path().to_owned());
     let handle = tokio::runtime::Handle::current();
@@ -392,7 +397,7 @@ pub(crate) fn small_disk(at: &Path, options: &str) -> Option<impl Drop + use<>> 
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_full_disk_is_said_to_be_full_and_keeps_what_it_has() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let Some(_disk) = small_disk(root.path(), "size=2m") else {
         return skykeep_tests::skipped(
             "a_full_disk_is_said_to_be_full_and_keeps_what_it_has",
@@ -430,7 +435,7 @@ async fn a_full_disk_is_said_to_be_full_and_keeps_what_it_has() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_read_only_disk_can_be_read() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let name = "a_read_only_disk_can_be_read";
     let Some(_disk) = small_disk(root.path(), "size=2m") else {
         return skykeep_tests::skipped(name, "needs root and tmpfs");

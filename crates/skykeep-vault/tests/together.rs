@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use skykeep_vault::{FolderStore, Vault, check};
 
-use crate::account::{Account, files, folder_vault, now, on, read_back, writer_key};
+use crate::account::{Account, files, folder_vault, now, on, read_back, scratch, writer_key};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_computers_back_up_one_account_into_one_folder() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     folder_vault(root.path(), &writer_key(1)).await;
     for round in 0..6u8 {
         let mut tasks = tokio::task::JoinSet::new();
@@ -47,7 +47,7 @@ async fn three_computers_back_up_one_account_into_one_folder() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_computers_make_one_vault_at_once() {
-    let root = tempfile::tempdir().unwrap();
+    let root = scratch();
     let mut tasks = tokio::task::JoinSet::new();
     for n in 1..=8u8 {
         let root = root.path().to_owned();
