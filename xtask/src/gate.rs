@@ -98,8 +98,6 @@ fn fuzz(project: &Project, target: &str) -> Command {
     run.args([
         "--release",
         "--locked",
-        "--manifest-path",
-        "fuzz/Cargo.toml",
         "--bin",
         target,
         "--",
@@ -107,6 +105,8 @@ fn fuzz(project: &Project, target: &str) -> Command {
     run.arg(format!("-max_total_time={FUZZ_SECONDS}"))
         .arg(project.path("fuzz/corpus").join(target));
     run.env("CARGO_TARGET_DIR", project.path("fuzz/target"));
+    // What makes libFuzzer see coverage is in that folder's .cargo/config.toml.
+    run.current_dir(project.path("fuzz"));
     run
 }
 

@@ -10,6 +10,14 @@ impl Seeded {
         Self(seed)
     }
 
+    /// The sequence of this run: of the number in `SKYKEEP_SEED`, else always the same. It is printed.
+    #[allow(clippy::print_stdout)]
+    pub fn of_run() -> Self {
+        let seed = std::env::var("SKYKEEP_SEED").map_or(1, |text| text.trim().parse().expect("a number"));
+        println!("SKYKEEP_SEED={seed}");
+        Self::new(seed)
+    }
+
     /// Any 64 bits.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -64,4 +72,9 @@ impl Seeded {
             items.swap(i, self.index(i + 1));
         }
     }
+}
+
+/// Whether this run is to try everything (`SKYKEEP_EXHAUSTIVE`) instead of a sample.
+pub fn exhaustive() -> bool {
+    std::env::var_os("SKYKEEP_EXHAUSTIVE").is_some()
 }
