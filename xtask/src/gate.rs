@@ -95,13 +95,7 @@ fn fuzzing(project: &Project) -> Outcome<Counts> {
 
 fn fuzz(project: &Project, target: &str) -> Command {
     let mut run = project.cargo("run");
-    run.args([
-        "--release",
-        "--locked",
-        "--bin",
-        target,
-        "--",
-    ]);
+    run.args(["--release", "--locked", "--bin", target, "--"]);
     run.arg(format!("-max_total_time={FUZZ_SECONDS}"))
         .arg(project.path("fuzz/corpus").join(target));
     run.env("CARGO_TARGET_DIR", project.path("fuzz/target"));

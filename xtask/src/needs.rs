@@ -39,6 +39,7 @@ const DESKTOP: &[&str] = &[
     "dbus",
     "dunst",
     "fonts-dejavu-core",
+    "fonts-noto-color-emoji",
     "gnome-keyring",
     "imagemagick",
     "libnotify-bin",

@@ -4,6 +4,7 @@
 //! with `--once`, the window is operated through WebKitWebDriver, as its tests do; on the virtual display, where nobody
 //! sees it, each step is a picture under `target/demo`.
 
+use std::fs::File;
 use std::process::{Command, Stdio};
 
 use super::Stage;
@@ -56,7 +57,8 @@ fn leave_to_person(stage: &Stage<'_>) -> Outcome<()> {
         stage.vault().display()
     ));
     say("Closing the window leaves Skykeep in the tray; Quit in its menu, or Ctrl-C here, ends the demo.\n");
-    let mut window = Group::start("Skykeep", stage.skykeep("skykeep")?.stdout(Stdio::null()))?;
+    let mut skykeep = stage.skykeep("skykeep")?;
+    let mut window = Group::start("Skykeep", skykeep.stdout(Stdio::null()).stderr(log(stage)?))?;
     match window.wait() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("Skykeep ended badly ({status})").into()),
@@ -130,10 +132,16 @@ fn program(stage: &Stage<'_>) -> String {
     stage.project.built("debug", "skykeep").display().to_string()
 }
 
+/// What Skykeep writes about its work is kept beside the pictures.
+fn log(stage: &Stage<'_>) -> Outcome<File> {
+    let path = stage.results("skykeep.log");
+    File::create(&path).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
 /// The driver; the program that it opens gets its environment.
 fn driver_command(stage: &Stage<'_>, desktop: Option<&Desktop>) -> Outcome<Command> {
     let mut driver = command("WebKitWebDriver");
-    driver.envs(stage.environment()?);
+    driver.envs(stage.environment()?).stderr(log(stage)?);
     if let Some(desktop) = desktop {
         desktop.lend(&mut driver);
         // This keyring is nobody's own: the real thing may be used.
