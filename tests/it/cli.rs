@@ -1,5 +1,7 @@
 //! The command line as people and scripts meet it: its documents, its exit codes, its signals.
 
+#![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
+
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
