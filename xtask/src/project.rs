@@ -41,8 +41,8 @@ impl Project {
     /// Moves the build output of the tests into the user's cache folder, when a build machine says `CI`.
     ///
     /// Such a machine clones anew every time; the crates from the registry, most of the work, stay compiled. What was
-    /// built from another checkout is thrown away first, so that the folder does not grow and no test meets a stranger's
-    /// program. When another run uses the folder, this one keeps to its own.
+    /// built from another checkout is thrown away first, so that the folder does not grow and no test meets another
+    /// checkout's program. When another run uses the folder, this one keeps to its own.
     pub(crate) fn keep_build_output(&mut self) -> Outcome<()> {
         if env::var_os("CI").is_none_or(|value| value.is_empty()) || env::var_os("CARGO_TARGET_DIR").is_some() {
             return Ok(());
