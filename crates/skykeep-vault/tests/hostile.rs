@@ -166,6 +166,16 @@ async fn lists_that_lie_about_their_size_are_not_read_on() {
         case.vault.contents(&snapshot).await,
         Err(Error::TooLarge { .. })
     ));
+    // As long as it should be, and every line well formed: only the hash tells.
+    let path = case.folder().join(good.name.to_string());
+    let text = fs::read_to_string(&path).unwrap();
+    let changed = text.replacen("\"mime\":\"image/jpeg\"", "\"mime\":\"image/webp\"", 1);
+    assert!(changed != text && changed.len() == text.len());
+    fs::write(&path, changed).unwrap();
+    let error = case.vault.contents(&case.snapshot).await.unwrap_err();
+    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    fs::write(&path, text).unwrap();
+    case.vault.contents(&case.snapshot).await.unwrap();
     // Endless: as long as it is not what was named, only as much is read as was named.
     let endless = Content::reader(std::io::repeat(b'{'));
     assert!(matches!(List::read(&good, endless), Err(Error::Damaged { .. })));
