@@ -12,8 +12,8 @@ use skykeep_tests::frail::FrailStore;
 use skykeep_tests::repo_maker::Order;
 use skykeep_vault::layout::{AccountFile, AccountFolder};
 use skykeep_vault::{
-    Error, Facts, Finding, FolderStore, Kind, MissingBlob, OTHER_COLLECTIONS, PutRepo, Store, Vault, Writer, check,
-    regenerate, should_rebase,
+    Error, Facts, Fault, Finding, FolderStore, Kind, MissingBlob, OTHER_COLLECTIONS, PutRepo, Store, Vault, Writer,
+    check, regenerate, should_rebase,
 };
 
 use crate::account::{Account, files, folder_vault, now, on, read_back, read_car, scratch, writer_key};
@@ -563,21 +563,38 @@ async fn lost_and_forked_manifests_are_findings() {
         "{:?}",
         found.findings
     );
-    // A writer whose last manifest cannot be read takes the number after it.
-    let newest = found
-        .sound
-        .iter()
-        .max_by_key(|snapshot| snapshot.manifest.sequence)
-        .unwrap();
-    fs::write(folder.join(newest.name.to_string()), "half").unwrap();
+}
+
+#[tokio::test]
+async fn a_writer_never_takes_the_number_of_a_manifest_that_it_cannot_read() {
+    let root = scratch();
+    let key = writer_key(1);
+    let vault = folder_vault(root.path(), &key).await;
+    let mut account = Account::new("alice", 22, 20);
+    let folder = account.folder();
+    account.run(&vault, &key, now()).await.unwrap();
+    account.post(1, 1);
+    let torn = account.run(&vault, &key, now() + HOUR).await.unwrap().pop().unwrap();
+    let path = root
+        .path()
+        .join(folder.path().as_str())
+        .join("snapshots")
+        .join(torn.name.to_string());
+    fs::write(path, "half").unwrap();
     let next = account
-        .run(&vault, &key, now() + HOUR * 10)
+        .run(&vault, &key, now() + HOUR * 2)
         .await
         .unwrap()
         .pop()
         .unwrap();
-    assert_eq!(next.manifest.sequence, newest.manifest.sequence + 1);
+    assert_eq!(next.manifest.sequence, torn.manifest.sequence + 1);
     assert_eq!(read_car(&vault, &next).await.unwrap(), account.car());
+    // Its writer went on without it, so it is a finding, and no gap.
+    let found = vault.snapshots(&folder).await.unwrap();
+    assert!(matches!(&found.findings[..], [Finding::Unreadable { name, .. }] if *name == torn.name));
+    let report = check(&vault, &mut on).await.unwrap();
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!(report.damages[0].fault, Fault::Abandoned);
 }
 
 #[tokio::test]
