@@ -68,11 +68,11 @@ pub fn read_header(bytes: &[u8]) -> Result<Vec<Cid>, Error> {
     let (mut roots, mut version, mut previous) = (None, None, None);
     for _ in 0..entries {
         match reader.key(&mut previous)? {
-            "roots" => {
+            b"roots" => {
                 let count = reader.array()?;
                 roots = Some((0..count).map(|_| reader.link()).collect::<Result<Vec<_>, _>>()?);
             }
-            "version" => version = Some(reader.unsigned()?),
+            b"version" => version = Some(reader.unsigned()?),
             _ => return Err(shape("unknown field")),
         }
     }

@@ -192,6 +192,20 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Text as its bytes, proved to be UTF-8. Most text is short and ASCII, and this sees that eight bytes at a time.
+    #[inline]
+    pub(crate) fn utf8_bytes(&mut self, len: usize) -> Result<&'a [u8], Error> {
+        let at = self.at;
+        let bytes = self.take(len)?;
+        if is_ascii(bytes) || std::str::from_utf8(bytes).is_ok() {
+            return Ok(bytes);
+        }
+        Err(Error::Cbor {
+            offset: at,
+            fault: CborFault::NotUtf8,
+        })
+    }
+
     #[inline]
     pub(crate) fn text(&mut self) -> Result<&'a str, Error> {
         match self.head()? {
@@ -268,22 +282,15 @@ impl<'a> Reader<'a> {
 
     /// A map's next key, which must come after `previous`.
     #[inline]
-    pub(crate) fn key(&mut self, previous: &mut Option<&'a str>) -> Result<&'a str, Error> {
+    pub(crate) fn key(&mut self, previous: &mut Option<&'a [u8]>) -> Result<&'a [u8], Error> {
         let at = self.at;
+        let fail = |fault| Err(Error::Cbor { offset: at, fault });
         let key = match self.head()? {
-            Head::Text(len) => self.utf8(len)?,
-            _ => {
-                return Err(Error::Cbor {
-                    offset: at,
-                    fault: CborFault::KeyNotText,
-                });
-            }
+            Head::Text(len) => self.utf8_bytes(len)?,
+            _ => return fail(CborFault::KeyNotText),
         };
         if previous.is_some_and(|previous| !comes_before(previous, key)) {
-            return Err(Error::Cbor {
-                offset: at,
-                fault: CborFault::KeyOrder,
-            });
+            return fail(CborFault::KeyOrder);
         }
         *previous = Some(key);
         Ok(key)
@@ -302,7 +309,7 @@ impl<'a> Reader<'a> {
         }
         match self.head()? {
             Head::Bytes(len) => self.take(len).map(drop),
-            Head::Text(len) => self.utf8(len).map(drop),
+            Head::Text(len) => self.utf8_bytes(len).map(drop),
             Head::Link => self.link_body().map(drop),
             Head::Array(len) => (0..len).try_for_each(|_| self.skip_value(depth + 1)),
             Head::Map(len) => {
@@ -314,12 +321,6 @@ impl<'a> Reader<'a> {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Text whose head was just read.
-    #[inline]
-    pub(crate) fn text_body(&mut self, len: usize) -> Result<&'a str, Error> {
-        self.utf8(len)
     }
 
     /// Bytes whose head was just read.
@@ -341,8 +342,17 @@ impl<'a> Reader<'a> {
 
 /// Canonical key order: shorter first, then bytewise.
 #[inline]
-fn comes_before(a: &str, b: &str) -> bool {
-    (a.len(), a.as_bytes()) < (b.len(), b.as_bytes())
+fn comes_before(a: &[u8], b: &[u8]) -> bool {
+    (a.len(), a) < (b.len(), b)
+}
+
+#[inline]
+fn is_ascii(bytes: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let words = words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word));
+    let rest = rest.iter().fold(0, |all, byte| all | byte);
+    words & HIGH == 0 && rest < 0x80
 }
 
 /// Writes canonical DAG-CBOR. The caller writes map keys in canonical order.
@@ -391,9 +401,11 @@ impl Writer {
         self
     }
 
-    pub(crate) fn text(&mut self, text: &str) -> &mut Self {
+    /// Text; bytes that are given for it are UTF-8.
+    pub(crate) fn text(&mut self, text: impl AsRef<[u8]>) -> &mut Self {
+        let text = text.as_ref();
         self.head(3, text.len() as u64);
-        self.bytes.extend(text.as_bytes());
+        self.bytes.extend(text);
         self
     }
 

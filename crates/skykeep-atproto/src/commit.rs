@@ -41,12 +41,12 @@ impl Commit {
             let value = reader.skip(1)?;
             let mut field = Reader::new(value);
             match key {
-                "did" => did = Some(field.text()?.parse::<Did>()?),
-                "version" => version = Some(field.unsigned()?),
-                "data" => data = Some(field.link()?),
-                "rev" => rev = Some(field.text()?.parse::<Tid>()?),
-                "prev" => prev = Some(field.link_or_null()?),
-                "sig" => {
+                b"did" => did = Some(field.text()?.parse::<Did>()?),
+                b"version" => version = Some(field.unsigned()?),
+                b"data" => data = Some(field.link()?),
+                b"rev" => rev = Some(field.text()?.parse::<Tid>()?),
+                b"prev" => prev = Some(field.link_or_null()?),
+                b"sig" => {
                     signature = Some(field.byte_string()?.to_vec());
                     continue;
                 }

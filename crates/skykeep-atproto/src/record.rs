@@ -37,7 +37,7 @@ pub fn check<'a>(bytes: &'a [u8], found: &mut impl FnMut(BlobRef<'a>)) -> Result
 
 /// The part of a value that matters to the map around it.
 enum Value<'a> {
-    Text(&'a str),
+    Text(&'a [u8]),
     Link(&'a [u8]),
     Unsigned(u64),
     Other,
@@ -45,7 +45,7 @@ enum Value<'a> {
 
 fn value<'a>(reader: &mut Reader<'a>, depth: usize, found: &mut impl FnMut(BlobRef<'a>)) -> Result<Value<'a>, Error> {
     Ok(match reader.head()? {
-        Head::Text(len) => Value::Text(reader.text_body(len)?),
+        Head::Text(len) => Value::Text(reader.utf8_bytes(len)?),
         Head::Unsigned(number) => Value::Unsigned(number),
         Head::Link => Value::Link(reader.link_body()?),
         Head::Bytes(len) => {
@@ -90,23 +90,25 @@ fn map<'a>(
         let key = reader.key(&mut previous)?;
         let value = value(reader, depth, found)?;
         match (key, value) {
-            ("ref", Value::Link(cid)) => target = Cid::from_binary(cid),
-            ("$type", Value::Text("blob")) => typed = true,
-            ("mimeType", Value::Text(text)) => mime_type = Some(text),
-            ("size", Value::Unsigned(number)) => size = Some(number),
-            ("cid", Value::Text(text)) if len == 2 => legacy = text.parse::<Cid>().ok(),
+            (b"ref", Value::Link(cid)) => target = Cid::from_binary(cid),
+            (b"$type", Value::Text(b"blob")) => typed = true,
+            (b"mimeType", Value::Text(text)) => mime_type = Some(text),
+            (b"size", Value::Unsigned(number)) => size = Some(number),
+            (b"cid", Value::Text(text)) if len == 2 => legacy = Some(text),
             _ => {}
         }
     }
-    let cid = if typed {
-        target
-    } else {
-        legacy.filter(|_| mime_type.is_some())
+    // Links to records have a `cid` too, so it is read only where it stands beside a `mimeType`.
+    let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+    let cid = match (legacy, mime_type) {
+        _ if typed => target,
+        (Some(cid), Some(_)) => text(cid).parse().ok(),
+        _ => None,
     };
     if let Some(cid) = cid.filter(|cid| cid.codec() == Codec::Raw) {
         found(BlobRef {
             cid,
-            mime_type: mime_type.unwrap_or_default(),
+            mime_type: mime_type.map_or("", text),
             size: size.filter(|_| typed),
         });
     }
@@ -145,7 +147,7 @@ mod tests {
             .text("avatar")
             .map(2)
             .text("cid")
-            .text(&image().to_string())
+            .text(image().to_string())
             .text("mimeType")
             .text("image/jpeg");
         let expected = [

@@ -208,7 +208,7 @@ impl Operation {
         }
         writer.text("prev");
         match self.prev() {
-            Some(prev) => writer.text(&prev.to_string()),
+            Some(prev) => writer.text(prev.to_string()),
             None => writer.null(),
         };
         match self {
