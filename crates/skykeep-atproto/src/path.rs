@@ -73,6 +73,15 @@ pub(crate) fn collection_len(path: &[u8], known: &[u8]) -> Option<usize> {
     valid.then_some(len)
 }
 
+/// The length of the collection in front of the `/` of a path that is known to be valid.
+#[inline]
+pub(crate) fn collection_end(path: &[u8], known: &[u8]) -> usize {
+    if !known.is_empty() && path.starts_with(known) && path.get(known.len()) == Some(&b'/') {
+        return known.len();
+    }
+    path.iter().position(|b| *b == b'/').unwrap_or(path.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

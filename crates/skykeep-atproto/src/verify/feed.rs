@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use super::Limits;
-use super::index::{BATCH_BLOCKS, Batch, MAX_BATCHES};
+use super::batch::{BATCH_BLOCKS, Batch, BatchMaker, MAX_BATCHES};
 use super::report::{FindingCode, Findings};
 use crate::car::{self, MAX_HEADER, MAX_SECTION, Varint};
-use crate::{Cid, Error, record};
+use crate::{Cid, Error, mst, record};
 
 /// Bytes read at a time.
 const READ_SIZE: usize = 300 * 1024;
@@ -71,6 +71,7 @@ fn worker<S: Read>(
 ) -> Result<(Numbered<Batch>, Numbered<Findings>), Error> {
     let (mut batches, mut found) = (Vec::new(), Vec::new());
     let mut cut = Cut::default();
+    let mut maker = BatchMaker::default();
     loop {
         {
             let mut feed = feed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -82,7 +83,7 @@ fn worker<S: Read>(
             }
         }
         let mut findings = Findings::default();
-        let batch = look_through(&cut, &mut findings);
+        let batch = look_through(&cut, &mut maker, &mut findings);
         memory.fetch_add(batch.memory(), Ordering::Relaxed);
         if findings.has(FindingCode::HashMismatch) || findings.has(FindingCode::BadSection) {
             found.push((cut.number, findings));
@@ -92,12 +93,12 @@ fn worker<S: Read>(
 }
 
 /// Hashes every section of a cut and keeps what the walk will need.
-fn look_through(cut: &Cut, findings: &mut Findings) -> Batch {
-    let mut batch = Batch::with_capacity(cut.source, cut.sections.len());
+fn look_through(cut: &Cut, maker: &mut BatchMaker, findings: &mut Findings) -> Batch {
+    maker.begin(cut.number, cut.source, cut.offset, cut.sections.len());
+    let mut entries = Vec::new();
     for section in &cut.sections {
-        let bytes = &cut.bytes[section.body..section.end];
         let offset = cut.offset + section.start as u64;
-        let Ok((cid, data)) = car::section(bytes) else {
+        let Ok((cid, data)) = car::section(&cut.bytes[section.body..section.end]) else {
             findings.add(FindingCode::BadSection, || {
                 format!("the CID of the section at byte {offset} is not one of AT Protocol")
             });
@@ -107,24 +108,29 @@ fn look_through(cut: &Cut, findings: &mut Findings) -> Batch {
             findings.add(FindingCode::HashMismatch, || format!("{cid} at byte {offset}"));
             continue;
         }
-        if may_be_structure(data) {
-            batch.push(cid, offset, Some(data));
-            continue;
+        maker.block(&cid, u32::try_from(section.start).unwrap_or(u32::MAX));
+        if begins_like_node(data) {
+            let node = mst::decode(data, &mut entries);
+            if !node.is_ok_and(|left| maker.node(left, &entries)) {
+                maker.keep(data);
+            }
+        } else if begins_like_commit(data) {
+            maker.keep(data);
+        } else if let Err(error) = record::check(data, &mut |blob| maker.blob(&blob)) {
+            maker.fault(error.to_string());
         }
-        let place = batch.next_place();
-        let checked = record::check(data, &mut |blob| batch.blobs.push((place, blob.into())));
-        if let Err(error) = checked {
-            batch.faults.push((place, error.to_string()));
-        }
-        batch.push(cid, offset, None);
     }
-    batch.finish()
+    maker.finish()
 }
 
-/// Whether a block begins like a tree node (`{"e": [`) or a commit (`{"did": …`). A record that does is kept for
-/// nothing, and proved when the walk meets it.
-fn may_be_structure(data: &[u8]) -> bool {
-    matches!(data, [0xa2, 0x61, b'e', ..] | [0xa4..=0xb7, 0x63, b'd', b'i', b'd', ..])
+/// A record may begin so too. If it is no sound node it is kept for nothing, and proved when the walk meets it; a sound
+/// node is a canonical map without blobs.
+fn begins_like_node(data: &[u8]) -> bool {
+    matches!(data, [0xa2, 0x61, b'e', ..])
+}
+
+fn begins_like_commit(data: &[u8]) -> bool {
+    matches!(data, [0xa4..=0xb7, 0x63, b'd', b'i', b'd', ..])
 }
 
 /// Whole sections of one source.

@@ -1,340 +1,367 @@
-//! Where every block is: digests in file order, and a table from digest to block.
+//! Where every block is: a table from digest to block, and the links between nodes.
 //!
-//! Blocks come in batches as they were read; a block's number is its batch and its place there, so numbers grow in the
-//! order of the bytes and nothing is moved when batches are gathered.
+//! The table comes in parts by digest, so that several threads can fill it without waiting for each other. Links that
+//! were not known while a batch was read are looked up all together, many at once, because each is a walk through
+//! memory that waits for nothing but memory.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
+use std::thread;
 
-use crate::record::BlobRef;
+use super::batch::{Batch, Block, Far, NO_BLOCK, OwnedBlobRef, Row, block, parts};
+use super::node::Node;
+use crate::mst::{self, Entry};
 use crate::{Cid, Codec};
 
-/// A block's number: batch, then place in the batch.
-pub(super) type Block = u32;
+/// Blocks from which on the table is worth more than one thread.
+const PARTED_FROM: usize = 20_000;
 
-const PLACE_BITS: u32 = 13;
-
-/// Most blocks that one batch may hold.
-pub(super) const BATCH_BLOCKS: usize = 1 << PLACE_BITS;
-
-/// Most batches that an index may hold.
-pub(super) const MAX_BATCHES: usize = 1 << (32 - PLACE_BITS);
-
-const NO_BYTES: u32 = u32::MAX;
-
-/// Blocks that were read together.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    /// Which source they are in.
-    pub(super) source: usize,
-    digests: Vec<[u8; 32]>,
-    /// Offset of the section in its source, times two, plus one for codec raw.
-    offsets: Vec<u64>,
-    /// Where the bytes of a block that may be a tree node or a commit are kept, else `NO_BYTES`.
-    kept: Vec<u32>,
-    bytes: Vec<u8>,
-    /// Blobs that records refer to, by the record's place.
-    pub(super) blobs: Vec<(u16, OwnedBlobRef)>,
-    /// Records that are not canonical, by place, with what is wrong.
-    pub(super) faults: Vec<(u16, String)>,
-}
-
-/// A [`BlobRef`] that outlives the bytes it was found in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct OwnedBlobRef {
-    pub(super) cid: Cid,
-    pub(super) mime_type: Box<str>,
-    pub(super) size: Option<u64>,
-}
-
-impl From<BlobRef<'_>> for OwnedBlobRef {
-    fn from(blob: BlobRef<'_>) -> Self {
-        Self {
-            cid: blob.cid,
-            mime_type: blob.mime_type.into(),
-            size: blob.size,
-        }
-    }
-}
-
-impl Batch {
-    pub(super) fn with_capacity(source: usize, blocks: usize) -> Self {
-        Self {
-            source,
-            digests: Vec::with_capacity(blocks),
-            offsets: Vec::with_capacity(blocks),
-            kept: Vec::with_capacity(blocks),
-            ..Self::default()
-        }
-    }
-
-    /// The place that the next block will take.
-    pub(super) fn next_place(&self) -> u16 {
-        u16::try_from(self.digests.len()).expect("a batch holds at most BATCH_BLOCKS blocks")
-    }
-
-    /// Adds a block whose section begins at `offset`; `keep` are its bytes when the walk will want them.
-    pub(super) fn push(&mut self, cid: Cid, offset: u64, keep: Option<&[u8]>) {
-        self.digests.push(*cid.digest());
-        self.offsets.push(offset << 1 | u64::from(cid.codec() == Codec::Raw));
-        self.kept.push(match keep {
-            None => NO_BYTES,
-            Some(bytes) => {
-                let at = u32::try_from(self.bytes.len()).expect("a batch is a few megabytes at most");
-                self.bytes.extend(u32::try_from(bytes.len()).unwrap_or(0).to_le_bytes());
-                self.bytes.extend(bytes);
-                at
-            }
-        });
-    }
-
-    /// Lets go of spare memory.
-    pub(super) fn finish(mut self) -> Self {
-        self.bytes.shrink_to_fit();
-        self
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.digests.len()
-    }
-
-    /// Bytes of memory that the batch holds.
-    pub(super) fn memory(&self) -> u64 {
-        let blobs: usize = self
-            .blobs
-            .iter()
-            .map(|(_, b)| size_of::<(u16, OwnedBlobRef)>() + b.mime_type.len())
-            .sum();
-        let faults: usize = self.faults.iter().map(|(_, f)| 32 + f.len()).sum();
-        (self.digests.len() * (32 + 8 + 4) + self.bytes.len() + blobs + faults) as u64
-    }
-}
+/// Links that are looked up at once.
+const AT_ONCE: usize = 16;
 
 /// All blocks that were read.
 #[derive(Debug)]
 pub(super) struct Index {
-    pub(super) batches: Vec<Batch>,
-    table: Vec<Block>,
-    mask: usize,
-    seed: u64,
-    /// Later copies of a block, and the first.
-    copies: HashMap<Block, Block>,
+    batches: Vec<Batch>,
+    table: Table,
     pub(super) blocks: u64,
 }
 
-const EMPTY: Block = Block::MAX;
-
 impl Index {
-    pub(super) fn new(batches: Vec<Batch>) -> Self {
-        let blocks: usize = batches.iter().map(Batch::len).sum();
-        let size = (blocks * 3 / 2 + 1).next_power_of_two();
-        // Seeded, so that nobody can mine digests that all fall on one slot.
-        let seed = RandomState::new().hash_one(0u8);
-        let mut index = Self {
-            batches,
-            table: vec![EMPTY; size],
-            mask: size - 1,
-            seed,
-            copies: HashMap::new(),
-            blocks: blocks as u64,
+    /// Gathers batches, which are numbered from 0 in this order, with up to `threads` threads.
+    pub(super) fn new(mut batches: Vec<Batch>, threads: usize) -> Self {
+        let mut rows = Vec::with_capacity(batches.len());
+        let mut links = Vec::with_capacity(batches.len());
+        for batch in &mut batches {
+            rows.push(&*batch.rows);
+            if !batch.far.is_empty() {
+                links.push((&mut batch.links[..], &mut batch.far));
+            }
+        }
+        let rows = Rows(rows);
+        let blocks = rows.0.iter().map(|rows| rows.len()).sum();
+        let threads = if blocks < PARTED_FROM { 1 } else { threads };
+        let table = Table::new(&rows, blocks, threads);
+        let links = Mutex::new(links.into_iter());
+        let work = || {
+            while let Some((links, far)) = next(&links) {
+                table.resolve(&rows, links, far);
+            }
         };
-        index.fill();
-        index
-    }
-
-    fn fill(&mut self) {
-        for batch in 0..self.batches.len() {
-            for place in 0..self.batches[batch].digests.len() {
-                let digest = self.batches[batch].digests[place];
-                let block = block(batch, place);
-                let mut slot = self.slot(&digest);
-                loop {
-                    match self.table[slot] {
-                        EMPTY => {
-                            self.table[slot] = block;
-                            break;
-                        }
-                        first if *self.digest(first) == digest => {
-                            self.copies.insert(block, first);
-                            break;
-                        }
-                        _ => slot = (slot + 1) & self.mask,
-                    }
-                }
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
             }
+            work();
+        });
+        Self {
+            batches,
+            table,
+            blocks: blocks as u64,
         }
     }
 
-    #[allow(clippy::cast_possible_truncation)] // masked to the table's size
-    fn slot(&self, digest: &[u8; 32]) -> usize {
-        let head = u64::from_le_bytes(digest[..8].try_into().expect("eight bytes"));
-        let mixed = (head ^ self.seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 20) as usize & self.mask
+    /// Number of batches.
+    pub(super) fn batches(&self) -> usize {
+        self.batches.len()
     }
 
-    /// Finds the first copy of a block. `guess` is tried first: in a file in tree order it is right.
+    /// Finds the first copy of a block.
+    pub(super) fn find(&self, cid: &Cid) -> Option<Block> {
+        self.table.find(cid, |block| self.row(block))
+    }
+
+    /// The first copy of the block that `block` is a copy of.
     #[inline]
-    pub(super) fn find(&self, cid: &Cid, guess: Block) -> Option<Block> {
-        let (batch, place) = parts(guess);
-        if let Some(digest) = self.batches.get(batch).and_then(|b| b.digests.get(place))
-            && digest == cid.digest()
-        {
-            let first = if self.copies.is_empty() {
-                guess
-            } else {
-                *self.copies.get(&guess).unwrap_or(&guess)
-            };
-            return self.same_codec(first, cid);
-        }
-        let mut slot = self.slot(cid.digest());
-        loop {
-            match self.table[slot] {
-                EMPTY => return None,
-                block if self.digest(block) == cid.digest() => return self.same_codec(block, cid),
-                _ => slot = (slot + 1) & self.mask,
-            }
-        }
+    pub(super) fn first(&self, block: Block) -> Block {
+        self.table.first(block)
     }
 
-    fn same_codec(&self, block: Block, cid: &Cid) -> Option<Block> {
-        (self.cid(block).codec() == cid.codec()).then_some(block)
+    /// Number of blocks that come again.
+    pub(super) fn copies(&self) -> u64 {
+        self.table.copies.len() as u64
     }
 
-    /// The block after `block`, whether it exists or not.
     #[inline]
-    pub(super) fn after(&self, block: Block) -> Block {
+    pub(super) fn row(&self, block: Block) -> &Row {
         let (batch, place) = parts(block);
-        if place + 1 < self.batches.get(batch).map_or(0, Batch::len) {
-            block + 1
-        } else {
-            self::block(batch + 1, 0)
-        }
-    }
-
-    #[inline]
-    fn digest(&self, block: Block) -> &[u8; 32] {
-        let (batch, place) = parts(block);
-        &self.batches[batch].digests[place]
+        &self.batches[batch].rows[place]
     }
 
     /// The name of a block.
     pub(super) fn cid(&self, block: Block) -> Cid {
-        let (batch, place) = parts(block);
-        let batch = &self.batches[batch];
-        let codec = if batch.offsets[place] & 1 == 1 {
-            Codec::Raw
-        } else {
-            Codec::DagCbor
-        };
-        Cid::from_digest(codec, batch.digests[place])
+        let row = self.row(block);
+        Cid::from_digest(row.codec(), row.digest)
     }
 
     /// Which source a block is in, and at which offset its section begins.
     pub(super) fn position(&self, block: Block) -> (usize, u64) {
         let (batch, place) = parts(block);
-        let batch = &self.batches[batch];
-        (batch.source, batch.offsets[place] >> 1)
+        self.batches[batch].position(place)
     }
 
-    /// The bytes of a block that looked like a tree node or a commit.
-    #[inline]
+    /// The bytes of a commit, or of a block that begins like a tree node and is not sound by itself.
     pub(super) fn kept_bytes(&self, block: Block) -> Option<&[u8]> {
         let (batch, place) = parts(block);
-        let batch = &self.batches[batch];
-        let at = batch.kept[place];
-        if at == NO_BYTES {
-            return None;
-        }
-        let (len, rest) = batch.bytes[at as usize..].split_first_chunk::<4>()?;
-        rest.get(..u32::from_le_bytes(*len) as usize)
+        self.batches[batch].kept_bytes(place)
+    }
+
+    /// A tree node that is sound by itself.
+    #[inline]
+    pub(super) fn node(&self, block: Block) -> Option<Node<'_>> {
+        let (batch, place) = parts(block);
+        self.batches[batch].node(place)
+    }
+
+    /// What a link of a node in `block` names when its block is not there.
+    pub(super) fn lost(&self, block: Block, link: usize) -> Option<Cid> {
+        self.batches[parts(block).0].lost(link)
     }
 
     /// Blobs of the record in a block, as found while it was read.
     pub(super) fn blobs(&self, block: Block) -> &[(u16, OwnedBlobRef)] {
         let (batch, place) = parts(block);
-        let blobs = &self.batches[batch].blobs;
-        if blobs.is_empty() {
-            return &[];
-        }
-        let from = blobs.partition_point(|(p, _)| usize::from(*p) < place);
-        let to = blobs.partition_point(|(p, _)| usize::from(*p) <= place);
-        &blobs[from..to]
+        self.batches[batch].blobs(place)
     }
 
     /// What is wrong with the record in a block.
     pub(super) fn fault(&self, block: Block) -> Option<&str> {
         let (batch, place) = parts(block);
-        let faults = &self.batches[batch].faults;
-        let at = faults.binary_search_by_key(&place, |(p, _)| usize::from(*p)).ok()?;
-        Some(&faults[at].1)
+        self.batches[batch].fault(place)
     }
 
-    /// Number of blocks that come again.
-    pub(super) fn copies(&self) -> u64 {
-        self.copies.len() as u64
-    }
-}
-
-fn block(batch: usize, place: usize) -> Block {
-    u32::try_from(batch << PLACE_BITS | place).unwrap_or(EMPTY)
-}
-
-#[inline]
-const fn parts(block: Block) -> (usize, usize) {
-    (
-        (block >> PLACE_BITS) as usize,
-        (block & ((1 << PLACE_BITS) - 1)) as usize,
-    )
-}
-
-/// A set of blocks that several threads add to.
-#[derive(Debug)]
-pub(super) struct SharedBlockSet {
-    words: Vec<AtomicU64>,
-}
-
-impl SharedBlockSet {
-    pub(super) fn for_index(index: &Index) -> Self {
-        let words = index.batches.len() * BATCH_BLOCKS / 64;
-        Self {
-            words: (0..words).map(|_| AtomicU64::new(0)).collect(),
+    /// Reads the tree node named `cid` into `entries` and returns its left link, for a tree that is known to be whole.
+    pub(super) fn read_node<'a>(&'a self, cid: &Cid, entries: &mut Vec<Entry<'a>>) -> Option<Option<Cid>> {
+        let block = self.find(cid)?;
+        let Some(node) = self.node(block) else {
+            return mst::decode(self.kept_bytes(block)?, entries).ok();
+        };
+        entries.clear();
+        let link = |block: Block| (block != NO_BLOCK).then(|| self.cid(block));
+        let (left, links) = node.links().split_first()?;
+        for (key, link_pair) in node.keys().zip(links.chunks_exact(2)) {
+            entries.push(Entry {
+                prefix: key.prefix,
+                suffix: key.suffix,
+                value: link(link_pair[0])?,
+                right: link(link_pair[1]),
+            });
         }
-    }
-
-    /// Adds a block; false when it was there.
-    pub(super) fn insert(&self, block: Block) -> bool {
-        let bit = 1 << (block % 64);
-        self.words[block as usize / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0
+        Some(link(*left))
     }
 }
 
-/// A set of blocks.
-#[derive(Debug, Clone, Default)]
-pub(super) struct BlockSet {
-    words: Vec<u64>,
+fn next<T>(rest: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
+    rest.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next()
 }
 
-impl BlockSet {
-    pub(super) fn for_index(index: &Index) -> Self {
-        Self {
-            words: vec![0; index.batches.len() * BATCH_BLOCKS / 64],
-        }
-    }
+/// The rows of all batches.
+#[derive(Clone)]
+struct Rows<'a>(Vec<&'a [Row]>);
 
-    /// Adds a block; false when it was there.
+impl<'a> Rows<'a> {
     #[inline]
-    pub(super) fn insert(&mut self, block: Block) -> bool {
-        let word = &mut self.words[block as usize / 64];
-        let bit = 1 << (block % 64);
-        let new = *word & bit == 0;
-        *word |= bit;
-        new
+    fn row(&self, block: Block) -> &'a Row {
+        let (batch, place) = parts(block);
+        &self.0[batch][place]
+    }
+}
+
+/// From digest to block.
+#[derive(Debug)]
+struct Table {
+    parts: Vec<Part>,
+    seed: u64,
+    /// Later copies of a block, and the first.
+    copies: HashMap<Block, Block>,
+}
+
+/// Open addressing over a power of two of slots, at most three quarters of them taken.
+#[derive(Debug)]
+struct Part {
+    slots: Vec<Block>,
+    taken: usize,
+}
+
+impl Table {
+    fn new(rows: &Rows<'_>, blocks: usize, threads: usize) -> Self {
+        let parts = threads.next_power_of_two();
+        let size = (blocks * 3 / 2 / parts + 1).next_power_of_two();
+        let mut table = Self {
+            parts: Vec::new(),
+            // Seeded, so that nobody can mine digests that all fall on one slot.
+            seed: RandomState::new().hash_one(0u8),
+            copies: HashMap::new(),
+        };
+        let numbers = Mutex::new(0..parts);
+        let filled = Mutex::new(Vec::new());
+        let work = || {
+            while let Some(number) = next(&numbers) {
+                let part = table.fill(rows, number, parts, size);
+                let mut filled = filled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                filled.push((number, part));
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let mut filled = filled.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        filled.sort_unstable_by_key(|(number, _)| *number);
+        for (_, (part, copies)) in filled {
+            table.parts.push(part);
+            table.copies.extend(copies);
+        }
+        table
     }
 
-    pub(super) fn contains(&self, block: Block) -> bool {
-        self.words
-            .get(block as usize / 64)
-            .is_some_and(|word| word & 1 << (block % 64) != 0)
+    /// Fills part `number` of `parts`, which is expected to need `size` slots, with its share of all blocks.
+    fn fill(&self, rows: &Rows<'_>, number: usize, parts: usize, size: usize) -> (Part, HashMap<Block, Block>) {
+        let mut part = Part {
+            slots: vec![NO_BLOCK; size],
+            taken: 0,
+        };
+        let mut copies = HashMap::new();
+        for (batch, batch_rows) in rows.0.iter().enumerate() {
+            for (place, row) in batch_rows.iter().enumerate() {
+                let hash = self.hash(&row.digest);
+                if part_of(hash, parts) == number {
+                    let new = block(batch, place);
+                    if let Some(first) = part.insert(new, hash, rows, |row| self.hash(&row.digest)) {
+                        copies.insert(new, first);
+                    }
+                }
+            }
+        }
+        (part, copies)
+    }
+
+    #[inline]
+    fn hash(&self, digest: &[u8; 32]) -> u64 {
+        let head = u64::from_le_bytes([
+            digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7],
+        ]);
+        (head ^ self.seed).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    #[inline]
+    fn find<'r>(&self, cid: &Cid, row: impl Fn(Block) -> &'r Row) -> Option<Block> {
+        let hash = self.hash(cid.digest());
+        let part = self.part(hash);
+        let mut slot = part.slot(hash);
+        loop {
+            match part.slots[slot] {
+                NO_BLOCK => return None,
+                block if row(block).digest == *cid.digest() => {
+                    return same_codec(row(block), cid.codec()).then_some(block);
+                }
+                _ => slot = part.after(slot),
+            }
+        }
+    }
+
+    #[inline]
+    fn first(&self, block: Block) -> Block {
+        if self.copies.is_empty() {
+            return block;
+        }
+        self.copies.get(&block).copied().unwrap_or(block)
+    }
+
+    fn part(&self, hash: u64) -> &Part {
+        &self.parts[part_of(hash, self.parts.len())]
+    }
+
+    /// Finds the blocks of all links in `far` and leaves there those that have none.
+    fn resolve(&self, rows: &Rows<'_>, links: &mut [Block], far: &mut Vec<Far>) {
+        for some in far.chunks_mut(AT_ONCE) {
+            // Two rounds in which no look-up waits for the one before; nearly all are right after them.
+            let mut blocks = [NO_BLOCK; AT_ONCE];
+            for (block, far) in blocks.iter_mut().zip(&*some) {
+                let hash = self.hash(far.cid.digest());
+                let part = self.part(hash);
+                *block = part.slots[part.slot(hash)];
+            }
+            let mut right = [false; AT_ONCE];
+            for ((right, block), far) in right.iter_mut().zip(blocks).zip(&*some) {
+                if block != NO_BLOCK {
+                    let row = rows.row(block);
+                    *right = row.digest == *far.cid.digest() && same_codec(row, far.cid.codec());
+                }
+            }
+            for ((right, block), far) in right.into_iter().zip(blocks).zip(some) {
+                let found = if right {
+                    Some(block)
+                } else {
+                    self.find(&far.cid, |block| rows.row(block))
+                };
+                if let Some(block) = found {
+                    links[far.link as usize] = block;
+                }
+            }
+        }
+        far.retain(|far| links[far.link as usize] == NO_BLOCK);
+        far.shrink_to_fit();
+    }
+}
+
+fn same_codec(row: &Row, codec: Codec) -> bool {
+    row.codec() == codec
+}
+
+/// Which of `parts` (a power of two) a hash belongs to: its top bits say so.
+#[inline]
+#[allow(clippy::cast_possible_truncation)] // far fewer parts than that
+const fn part_of(hash: u64, parts: usize) -> usize {
+    (hash >> 48) as usize & (parts - 1)
+}
+
+impl Part {
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // masked to the number of slots
+    fn slot(&self, hash: u64) -> usize {
+        (hash >> 16) as usize & (self.slots.len() - 1)
+    }
+
+    #[inline]
+    fn after(&self, slot: usize) -> usize {
+        (slot + 1) & (self.slots.len() - 1)
+    }
+
+    /// Adds a block, or returns the one with the same digest that is there.
+    fn insert(&mut self, new: Block, hash: u64, rows: &Rows<'_>, hash_of: impl Fn(&Row) -> u64) -> Option<Block> {
+        if self.taken * 4 >= self.slots.len() * 3 {
+            self.grow(rows, hash_of);
+        }
+        let digest = &rows.row(new).digest;
+        let mut slot = self.slot(hash);
+        loop {
+            match self.slots[slot] {
+                NO_BLOCK => {
+                    self.slots[slot] = new;
+                    self.taken += 1;
+                    return None;
+                }
+                first if rows.row(first).digest == *digest => return Some(first),
+                _ => slot = self.after(slot),
+            }
+        }
+    }
+
+    fn grow(&mut self, rows: &Rows<'_>, hash_of: impl Fn(&Row) -> u64) {
+        let larger = vec![NO_BLOCK; self.slots.len() * 2];
+        for block in std::mem::replace(&mut self.slots, larger) {
+            if block == NO_BLOCK {
+                continue;
+            }
+            let mut slot = self.slot(hash_of(rows.row(block)));
+            while self.slots[slot] != NO_BLOCK {
+                slot = self.after(slot);
+            }
+            self.slots[slot] = block;
+        }
     }
 }

@@ -6,11 +6,14 @@
 //! those of the sources. [`VerifiedRepo`] and [`VerifiedBlob`] have no other maker than this module, so what the vault
 //! takes was proved. Source: AT Protocol "Repository", "Security Considerations" included.
 
+mod batch;
 mod blob;
 mod feed;
 mod index;
+mod node;
 mod repo;
 mod report;
+mod set;
 mod walk;
 
 use std::io::Read;
@@ -20,8 +23,10 @@ pub use blob::VerifiedBlob;
 pub use repo::{BlobUse, Changes, VerifiedRepo};
 pub use report::{Finding, FindingCode, Report, SignedBy};
 
+use self::batch::Block;
 use self::index::Index;
 use self::report::Findings;
+use self::set::BlockSet;
 use crate::commit::Commit;
 use crate::plc::{KeyHistory, KeyPeriod};
 use crate::{Cid, Did, Error};
@@ -133,7 +138,7 @@ impl RepoCheck {
         let mut report = Report::new();
         report.bytes = harvest.bytes;
         let mut findings = harvest.findings;
-        let index = Index::new(harvest.batches);
+        let index = Index::new(harvest.batches, threads);
         report.blocks = index.blocks;
         let root = self.root.or(harvest.root);
         report.root = root;
@@ -156,7 +161,7 @@ impl RepoCheck {
     }
 
     fn commit(&self, root: Cid, index: &Index, report: &mut Report, findings: &mut Findings) -> Option<SignedCommit> {
-        let Some(block) = index.find(&root, 0) else {
+        let Some(block) = index.find(&root) else {
             findings.add(FindingCode::MissingCommit, || root.to_string());
             return None;
         };
@@ -219,19 +224,19 @@ impl RepoCheck {
 /// A commit, the block it is in, and who signed it.
 #[derive(Debug)]
 struct SignedCommit {
-    block: index::Block,
+    block: Block,
     commit: Commit,
     signed_by: SignedBy,
     signer: Option<KeyPeriod>,
 }
 
 /// The commit that is kept already and all blocks it reaches, if it is whole in what was read.
-fn kept(index: &Index, from: Cid, threads: usize, findings: &mut Findings) -> Option<(Cid, index::BlockSet)> {
+fn kept(index: &Index, from: Cid, threads: usize, findings: &mut Findings) -> Option<(Cid, BlockSet)> {
     let whole = || {
-        let block = index.find(&from, 0)?;
+        let block = index.find(&from)?;
         let commit = Commit::decode(index.kept_bytes(block)?).ok()?;
         let walked = walk::walk(index, commit.data, threads);
-        let mut set = index::BlockSet::for_index(index);
+        let mut set = BlockSet::for_index(index);
         set.insert(block);
         for block in walked.order {
             set.insert(block);

@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use super::SignedCommit;
-use super::index::{Block, BlockSet, Index, OwnedBlobRef};
+use super::batch::{Block, OwnedBlobRef};
+use super::index::Index;
 use super::report::{FindingCode, Findings, Report, SignedBy};
+use super::set::BlockSet;
 use super::walk::Walked;
 use crate::car::{self, CarWriter, MAX_SECTION, Varint, Written};
 use crate::commit::Commit;
 use crate::keys::DidKey;
-use crate::mst;
 use crate::plc::KeyPeriod;
 use crate::{Cid, Error, record};
 
@@ -145,7 +146,7 @@ impl VerifiedRepo {
         let mut entries = Vec::new();
         let mut node = self.signed.commit.data;
         loop {
-            let mut below = mst::decode(self.index.kept_bytes(self.index.find(&node, 0)?)?, &mut entries).ok()?;
+            let mut below = self.index.read_node(&node, &mut entries)?;
             let mut key = Vec::new();
             for entry in &entries {
                 key.truncate(entry.prefix);
@@ -204,7 +205,7 @@ impl VerifiedRepo {
 
     /// The bytes of one block of the repository. Errors as [`VerifiedRepo::write_base`].
     pub fn read_block<S: Read + Seek>(&self, cid: Cid, sources: &mut [S]) -> Result<Vec<u8>, Error> {
-        let block = self.index.find(&cid, 0).ok_or(Error::Missing { cid })?;
+        let block = self.index.find(&cid).ok_or(Error::Missing { cid })?;
         let mut readers: Vec<_> = sources.iter_mut().map(SectionReader::new).collect();
         self.copy(block, &mut readers).map(<[u8]>::to_vec)
     }
@@ -317,12 +318,7 @@ impl Records<'_> {
     /// Pushes a node's entries and subtrees, the first on top.
     fn open(&mut self, cid: Cid) {
         let mut entries = Vec::new();
-        let bytes = self
-            .index
-            .find(&cid, 0)
-            .and_then(|block| self.index.kept_bytes(block))
-            .unwrap_or_default();
-        let Ok(left) = mst::decode(bytes, &mut entries) else {
+        let Some(left) = self.index.read_node(&cid, &mut entries) else {
             return;
         };
         let mut steps = Vec::with_capacity(entries.len() * 2 + 1);

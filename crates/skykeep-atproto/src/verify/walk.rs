@@ -16,8 +16,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::index::{Block, Index, SharedBlockSet};
+use super::batch::{Block, NO_BLOCK};
+use super::index::Index;
+use super::node::{Key, Node};
 use super::report::{FindingCode, Findings};
+use super::set::SharedBlockSet;
 use crate::mst::{self, Entry, MAX_LAYER};
 use crate::{Cid, path, record};
 
@@ -45,7 +48,7 @@ pub(super) struct Walked {
 pub(super) fn walk(index: &Index, root: Cid, threads: usize) -> Walked {
     let entered = SharedBlockSet::for_index(index);
     let mut top = Walker::new(index, &entered);
-    let Some(block) = index.find(&root, 0) else {
+    let Some(block) = index.find(&root) else {
         top.part
             .findings
             .add(FindingCode::MissingNode, || format!("{root}, the root of the tree"));
@@ -54,7 +57,7 @@ pub(super) fn walk(index: &Index, root: Cid, threads: usize) -> Walked {
     if threads > 1 && index.blocks >= SHARED_FROM {
         top.share = Some(Vec::new());
     }
-    top.root(block);
+    top.node(block, None);
     let shared = top.share.take().unwrap_or_default();
     top.close();
     let results: Vec<Mutex<Option<Part>>> = shared.iter().map(|_| Mutex::new(None)).collect();
@@ -144,11 +147,9 @@ struct Walker<'a> {
     /// Subtrees for others to walk, when this is the top of a shared walk.
     share: Option<Vec<(Block, u32)>>,
     root_layer: u32,
-    /// The block that a file in tree order has next.
-    guess: Block,
     /// The collection of the last key, and how many records it has so far.
     collection: Vec<u8>,
-    count: u64,
+    counted: u64,
     spare: Vec<Scratch<'a>>,
     /// Blocks of records with blobs that are listed already.
     listed: HashSet<Block>,
@@ -163,9 +164,8 @@ impl<'a> Walker<'a> {
             closed: Vec::new(),
             share: None,
             root_layer: 0,
-            guess: 0,
             collection: Vec::new(),
-            count: 0,
+            counted: 0,
             spare: Vec::new(),
             listed: HashSet::new(),
         }
@@ -183,47 +183,74 @@ impl<'a> Walker<'a> {
     }
 
     fn tally(&mut self) {
-        if self.count > 0 {
-            self.part.collections.push((self.collection.clone(), self.count));
-            self.count = 0;
+        if self.counted > 0 {
+            self.part.collections.push((self.collection.clone(), self.counted));
+            self.counted = 0;
         }
-    }
-
-    fn root(&mut self, block: Block) {
-        self.node(block, None);
     }
 
     /// Walks the node in `block`, which its parent puts on `layer` (the root has none).
     fn node(&mut self, block: Block, layer: Option<u32>) {
         self.part.nodes += 1;
         self.part.order.push(block);
-        self.guess = self.index.after(block);
         let mut scratch = self.spare.pop().unwrap_or_default();
-        let decoded = match self.index.kept_bytes(block) {
-            Some(bytes) => mst::decode(bytes, &mut scratch.entries).map_err(|error| error.to_string()),
-            None => Err("not a tree node".to_owned()),
-        };
-        match decoded {
-            Ok(left) => self.entries(block, layer, left, &mut scratch),
-            Err(error) => self
-                .part
-                .findings
-                .add(FindingCode::BadNode, || format!("{}: {error}", self.index.cid(block))),
+        if let Some(node) = self.index.node(block) {
+            self.sound(block, layer, node, &mut scratch.key);
+        } else {
+            let decoded = match self.index.kept_bytes(block) {
+                Some(bytes) => mst::decode(bytes, &mut scratch.entries).map_err(|error| error.to_string()),
+                None => Err("not a tree node".to_owned()),
+            };
+            match decoded {
+                Ok(left) => self.entries(block, layer, left, &mut scratch),
+                Err(error) => self
+                    .part
+                    .findings
+                    .add(FindingCode::BadNode, || format!("{}: {error}", self.index.cid(block))),
+            }
         }
         self.spare.push(scratch);
     }
 
+    /// Walks a node that is sound by itself.
+    fn sound(&mut self, block: Block, layer: Option<u32>, node: Node<'a>, key: &mut Vec<u8>) {
+        let layer = self.layer(layer, node.layer);
+        let mut link = node.first_link;
+        let mut links = node.links().iter().map(|target| {
+            link += 1;
+            if *target == NO_BLOCK {
+                self.index.lost(block, link - 1).map(Err)
+            } else {
+                Some(Ok(self.index.first(*target)))
+            }
+        });
+        self.subtree(links.next().flatten(), layer);
+        key.clear();
+        for Key { prefix, suffix } in node.keys() {
+            key.truncate(prefix);
+            key.extend_from_slice(suffix);
+            if node.layer != layer {
+                self.part.findings.add(FindingCode::KeyLayer, || text(key));
+            }
+            self.ascend(key);
+            let len = path::collection_end(key, &self.collection);
+            self.count(key, len);
+            if let Some(value) = links.next().flatten() {
+                self.record(key, value);
+            }
+            self.subtree(links.next().flatten(), layer);
+        }
+    }
+
+    /// Walks a node of which nothing is known but its bytes.
     fn entries(&mut self, block: Block, layer: Option<u32>, left: Option<Cid>, scratch: &mut Scratch<'a>) {
-        let is_root = layer.is_none();
-        if scratch.entries.is_empty() && is_root != left.is_none() {
+        if scratch.entries.is_empty() && layer.is_none() != left.is_none() {
             let cid = self.index.cid(block);
             self.part.findings.add(FindingCode::EmptyNode, || cid.to_string());
         }
-        let layer = layer.unwrap_or_else(|| scratch.entries.first().map_or(MAX_LAYER, |e| mst::layer(e.suffix)));
-        if is_root {
-            self.root_layer = layer;
-        }
-        self.subtree(left, layer);
+        let own = scratch.entries.first().map_or(MAX_LAYER, |e| mst::layer(e.suffix));
+        let layer = self.layer(layer, own);
+        self.subtree(left.map(|cid| self.find(cid)), layer);
         let Scratch { entries, key } = scratch;
         key.clear();
         for entry in entries.iter() {
@@ -239,24 +266,44 @@ impl<'a> Walker<'a> {
             if key.len() <= path::MAX_PATH && mst::layer(key) != layer {
                 self.part.findings.add(FindingCode::KeyLayer, || text(key));
             }
-            self.record(key, entry.value);
-            self.subtree(entry.right, layer);
+            self.path(key);
+            self.record(key, self.find(entry.value));
+            self.subtree(entry.right.map(|cid| self.find(cid)), layer);
         }
     }
 
-    fn subtree(&mut self, link: Option<Cid>, parent_layer: u32) {
-        let Some(cid) = link else { return };
+    fn find(&self, cid: Cid) -> Result<Block, Cid> {
+        self.index.find(&cid).ok_or(cid)
+    }
+
+    /// The layer of a node: the one its parent says, or for the root that of its keys.
+    fn layer(&mut self, layer: Option<u32>, own: u32) -> u32 {
+        layer.unwrap_or_else(|| {
+            self.root_layer = own;
+            own
+        })
+    }
+
+    /// Walks the subtree that a link leads to, or says that its block is missing.
+    fn subtree(&mut self, link: Option<Result<Block, Cid>>, parent_layer: u32) {
+        let Some(found) = link else { return };
+        let name = |index: &Index| found.map_or_else(|cid| cid, |block| index.cid(block));
         let Some(layer) = parent_layer.checked_sub(1) else {
+            let cid = name(self.index);
             self.part
                 .findings
                 .add(FindingCode::KeyLayer, || format!("{cid} lies below the lowest layer"));
             return;
         };
-        let Some(block) = self.index.find(&cid, self.guess) else {
-            self.part.findings.add(FindingCode::MissingNode, || cid.to_string());
-            return;
+        let block = match found {
+            Ok(block) => block,
+            Err(cid) => {
+                self.part.findings.add(FindingCode::MissingNode, || cid.to_string());
+                return;
+            }
         };
         if !self.entered.insert(block) {
+            let cid = name(self.index);
             self.part
                 .findings
                 .add(FindingCode::KeyOrder, || format!("node {cid} comes twice"));
@@ -272,47 +319,62 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn record(&mut self, key: &[u8], value: Cid) {
+    /// Takes in the record that a link leads to, or says that its block is missing.
+    #[inline]
+    fn record(&mut self, key: &[u8], link: Result<Block, Cid>) {
         self.part.records += 1;
-        self.path(key);
-        let Some(block) = self.index.find(&value, self.guess) else {
-            self.part
-                .findings
-                .add(FindingCode::MissingRecord, || format!("{} ({value})", text(key)));
-            return;
-        };
-        self.guess = self.index.after(block);
-        self.part.order.push(block);
-        if let Some(fault) = self.index.fault(block) {
-            self.part
-                .findings
-                .add(FindingCode::BadRecord, || format!("{}: {fault}", text(key)));
-        }
-        // A record that looks like a tree node was not proved when it was read.
-        let unproved = self.index.kept_bytes(block);
-        let has_blobs = match unproved {
-            None => !self.index.blobs(block).is_empty(),
-            Some(bytes) => {
-                let mut any = false;
-                if let Err(error) = record::check(bytes, &mut |_| any = true) {
-                    self.part
-                        .findings
-                        .add(FindingCode::BadRecord, || format!("{}: {error}", text(key)));
-                }
-                any
+        let block = match link {
+            Ok(block) => block,
+            Err(value) => {
+                self.part
+                    .findings
+                    .add(FindingCode::MissingRecord, || format!("{} ({value})", text(key)));
+                return;
             }
         };
+        self.part.order.push(block);
+        if !self.index.row(block).is_plain() {
+            self.look_at(key, block);
+        }
+    }
+
+    /// Takes in a record that has blobs or a fault, or was not proved when it was read because of how it begins.
+    fn look_at(&mut self, key: &[u8], block: Block) {
+        let mut bad = |what: &str| {
+            self.part
+                .findings
+                .add(FindingCode::BadRecord, || format!("{}: {what}", text(key)));
+        };
+        let mut has_blobs = !self.index.blobs(block).is_empty();
+        if let Some(fault) = self.index.fault(block) {
+            bad(fault);
+        }
+        if let Some(bytes) = self.index.kept_bytes(block)
+            && let Err(error) = record::check(bytes, &mut |_| has_blobs = true)
+        {
+            bad(&error.to_string());
+        }
         if has_blobs && self.listed.insert(block) {
             self.part.with_blobs.push((block, text(key)));
         }
     }
 
-    /// Judges a key by itself and by the one before it.
+    /// Judges a key of which nothing is known.
     fn path(&mut self, key: &[u8]) {
         if key.len() > path::MAX_PATH {
             self.part.findings.add(FindingCode::BadPath, || text(key));
             return;
         }
+        self.ascend(key);
+        match path::collection_len(key, &self.collection) {
+            Some(len) => self.count(key, len),
+            None => self.part.findings.add(FindingCode::BadPath, || text(key)),
+        }
+    }
+
+    /// Judges a key by the one before it.
+    #[inline]
+    fn ascend(&mut self, key: &[u8]) {
         match &self.part.first {
             None => self.part.first = Some(key.to_vec()),
             Some(_) if self.part.last.as_slice() >= key => {
@@ -322,15 +384,16 @@ impl<'a> Walker<'a> {
         }
         self.part.last.clear();
         self.part.last.extend_from_slice(key);
-        match path::collection_len(key, &self.collection) {
-            Some(len) if self.collection == key[..len] => self.count += 1,
-            Some(len) => {
-                self.tally();
-                self.collection.clear();
-                self.collection.extend_from_slice(&key[..len]);
-                self.count = 1;
-            }
-            None => self.part.findings.add(FindingCode::BadPath, || text(key)),
+    }
+
+    /// Counts a record in its collection, whose name is the first `len` bytes of the key.
+    #[inline]
+    fn count(&mut self, key: &[u8], len: usize) {
+        if self.collection != key[..len] {
+            self.tally();
+            self.collection.clear();
+            self.collection.extend_from_slice(&key[..len]);
         }
+        self.counted += 1;
     }
 }

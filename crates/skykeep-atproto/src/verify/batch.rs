@@ -1,0 +1,342 @@
+//! Blocks that were read together, and what is kept of them.
+//!
+//! Of every block its digest and its place in the file; of commits their bytes; of records what the walk will ask for:
+//! blobs and faults. Of a tree node that is sound by itself (see [`super::node`]) its keys, and its links as block
+//! numbers: a link to a block of the same batch is known when that block is met, as in a file in tree order nearly all
+//! are; the others wait in `far` until all blocks are read.
+
+use std::sync::Arc;
+
+use super::node::{self, Node};
+use crate::mst::Entry;
+use crate::record::BlobRef;
+use crate::{Cid, Codec};
+
+/// A block's number: batch, then place in the batch. Numbers grow in the order of the bytes.
+pub(super) type Block = u32;
+
+/// No block's number.
+pub(super) const NO_BLOCK: Block = Block::MAX;
+
+const PLACE_BITS: u32 = 13;
+
+/// Most blocks that one batch may hold.
+pub(super) const BATCH_BLOCKS: usize = 1 << PLACE_BITS;
+
+/// Most batches that may be read.
+pub(super) const MAX_BATCHES: usize = 1 << (32 - PLACE_BITS);
+
+pub(super) fn block(batch: usize, place: usize) -> Block {
+    u32::try_from(batch << PLACE_BITS | place).unwrap_or(NO_BLOCK)
+}
+
+/// Batch and place.
+#[inline]
+pub(super) const fn parts(block: Block) -> (usize, usize) {
+    (
+        (block >> PLACE_BITS) as usize,
+        (block & ((1 << PLACE_BITS) - 1)) as usize,
+    )
+}
+
+/// One block, in 40 bytes: all of them are held at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    pub(super) digest: [u8; 32],
+    /// Where its section begins, in bytes after the batch's first.
+    offset: u32,
+    /// What it is, in the top bits, and where its bytes are kept, in the others.
+    what: u32,
+}
+
+const RAW: u32 = 1 << 31;
+const NODE: u32 = 1 << 30;
+const BLOBS: u32 = 1 << 29;
+const FAULT: u32 = 1 << 28;
+const NOTHING_KEPT: u32 = FAULT - 1;
+
+impl Row {
+    pub(super) fn codec(&self) -> Codec {
+        if self.what & RAW == 0 {
+            Codec::DagCbor
+        } else {
+            Codec::Raw
+        }
+    }
+
+    /// Whether the walk has nothing to ask about it: a canonical record without blobs.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.what & (BLOBS | FAULT) == 0 && (self.what & NODE != 0 || self.what & NOTHING_KEPT == NOTHING_KEPT)
+    }
+
+    #[inline]
+    fn names(&self, cid: &Cid) -> bool {
+        self.digest == *cid.digest() && self.codec() == cid.codec()
+    }
+
+    fn kept(&self) -> Option<usize> {
+        let at = self.what & NOTHING_KEPT;
+        (at != NOTHING_KEPT).then_some(at as usize)
+    }
+}
+
+/// A link to a block that was not yet met when its node was.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Far {
+    /// Which of the batch's links it is.
+    pub(super) link: u32,
+    pub(super) cid: Cid,
+}
+
+/// A [`BlobRef`] that outlives the bytes it was found in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OwnedBlobRef {
+    pub(super) cid: Cid,
+    pub(super) mime_type: Arc<str>,
+    pub(super) size: Option<u64>,
+}
+
+/// Blocks that were read together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// Which source they are in, and where in it the first section begins.
+    source: usize,
+    offset: u64,
+    pub(super) rows: Vec<Row>,
+    /// Commits, and nodes that are not sound, each after its length; keys of sound nodes.
+    bytes: Vec<u8>,
+    /// Links of sound nodes, as block numbers, `NO_BLOCK` where there is none or its block is not there.
+    pub(super) links: Vec<Block>,
+    /// Those whose blocks were not found, in order.
+    pub(super) far: Vec<Far>,
+    /// Blobs that records refer to, by the record's place.
+    blobs: Vec<(u16, OwnedBlobRef)>,
+    /// Records that are not canonical, by place, with what is wrong.
+    faults: Vec<(u16, String)>,
+}
+
+impl Batch {
+    /// Bytes of memory that the batch holds.
+    pub(super) fn memory(&self) -> u64 {
+        let faults: usize = self.faults.iter().map(|(_, f)| 32 + f.len()).sum();
+        let sized = size_of_val(&self.rows[..]) + size_of_val(&self.links[..]) + size_of_val(&self.far[..]);
+        (sized + self.bytes.len() + size_of_val(&self.blobs[..]) + faults) as u64
+    }
+
+    /// Which source a block is in, and at which offset its section begins.
+    pub(super) fn position(&self, place: usize) -> (usize, u64) {
+        (self.source, self.offset + u64::from(self.rows[place].offset))
+    }
+
+    /// The bytes of a commit, or of what begins like a tree node but is no sound one.
+    pub(super) fn kept_bytes(&self, place: usize) -> Option<&[u8]> {
+        let row = self.rows[place];
+        let at = row.kept().filter(|_| row.what & NODE == 0)?;
+        let (len, rest) = self.bytes[at..].split_first_chunk::<4>()?;
+        rest.get(..u32::from_le_bytes(*len) as usize)
+    }
+
+    /// The sound tree node in a block.
+    #[inline]
+    pub(super) fn node(&self, place: usize) -> Option<Node<'_>> {
+        let row = self.rows[place];
+        let at = row.kept().filter(|_| row.what & NODE != 0)?;
+        Node::open(&self.bytes[at..], &self.links)
+    }
+
+    /// What a link names whose block is not there.
+    pub(super) fn lost(&self, link: usize) -> Option<Cid> {
+        let at = self.far.binary_search_by_key(&link, |far| far.link as usize).ok()?;
+        Some(self.far[at].cid)
+    }
+
+    /// Blobs of a record.
+    pub(super) fn blobs(&self, place: usize) -> &[(u16, OwnedBlobRef)] {
+        if self.rows[place].what & BLOBS == 0 {
+            return &[];
+        }
+        let from = self.blobs.partition_point(|(p, _)| usize::from(*p) < place);
+        let to = self.blobs.partition_point(|(p, _)| usize::from(*p) <= place);
+        &self.blobs[from..to]
+    }
+
+    /// What is wrong with a record.
+    pub(super) fn fault(&self, place: usize) -> Option<&str> {
+        if self.rows[place].what & FAULT == 0 {
+            return None;
+        }
+        let at = self
+            .faults
+            .binary_search_by_key(&place, |(p, _)| usize::from(*p))
+            .ok()?;
+        Some(&self.faults[at].1)
+    }
+}
+
+/// Makes batches; kept from one to the next, so that only what stays is allocated anew.
+#[derive(Debug, Default)]
+pub(super) struct BatchMaker {
+    number: usize,
+    batch: Batch,
+    bytes: Vec<u8>,
+    links: Vec<Block>,
+    /// All links of the batch's nodes in order; `NO_LINK` where the block was met.
+    far: Vec<Far>,
+    /// Which of `far` the next blocks will be if the file is in tree order, the next one last.
+    expected: Vec<usize>,
+    judge: node::Judge,
+    /// Media types seen so far.
+    mime_types: Vec<Arc<str>>,
+}
+
+const NO_LINK: u32 = u32::MAX;
+
+/// Expected blocks that are passed over when another one comes: records that came before already.
+const PASSED_OVER: usize = 4;
+
+/// Different media types that are remembered.
+const MIME_TYPES: usize = 64;
+
+impl BatchMaker {
+    /// Begins batch `number`, of up to `blocks` blocks from `offset` in `source`.
+    pub(super) fn begin(&mut self, number: usize, source: usize, offset: u64, blocks: usize) {
+        self.number = number;
+        self.bytes.clear();
+        self.links.clear();
+        self.far.clear();
+        self.expected.clear();
+        self.batch = Batch {
+            source,
+            offset,
+            rows: Vec::with_capacity(blocks),
+            ..Batch::default()
+        };
+    }
+
+    /// Adds a block whose section begins `offset` bytes after the batch's first.
+    pub(super) fn block(&mut self, cid: &Cid, offset: u32) {
+        let raw = if cid.codec() == Codec::Raw { RAW } else { 0 };
+        let row = Row {
+            digest: *cid.digest(),
+            offset,
+            what: raw | NOTHING_KEPT,
+        };
+        self.meet(&row);
+        self.batch.rows.push(row);
+    }
+
+    /// Fits a new block to the link that waits for it, if it is one of the next.
+    fn meet(&mut self, row: &Row) {
+        let number = block(self.number, self.batch.rows.len());
+        for _ in 0..PASSED_OVER {
+            let Some(expected) = self.expected.pop() else { return };
+            let far = &mut self.far[expected];
+            if row.names(&far.cid) {
+                self.links[far.link as usize] = number;
+                far.link = NO_LINK;
+                return;
+            }
+        }
+        self.expected.clear();
+    }
+
+    /// Keeps the node that the last block is, if it is sound.
+    pub(super) fn node(&mut self, left: Option<Cid>, entries: &[Entry<'_>]) -> bool {
+        let Some(layer) = self.judge.judge(entries) else {
+            return false;
+        };
+        let at = self.bytes.len();
+        let first = self.far.len();
+        node::write(&mut self.bytes, layer, entries, self.links.len());
+        self.link(left);
+        for entry in entries {
+            self.link(Some(entry.value));
+            self.link(entry.right);
+        }
+        self.expected.extend((first..self.far.len()).rev());
+        self.mark(NODE, at);
+        true
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // a link takes bytes of a batch of a few megabytes
+    fn link(&mut self, cid: Option<Cid>) {
+        let link = self.links.len() as u32;
+        self.links.push(NO_BLOCK);
+        self.far.extend(cid.map(|cid| Far { link, cid }));
+    }
+
+    /// Keeps the bytes of the last block.
+    pub(super) fn keep(&mut self, data: &[u8]) {
+        let at = self.bytes.len();
+        self.bytes.extend(u32::try_from(data.len()).unwrap_or(0).to_le_bytes());
+        self.bytes.extend(data);
+        self.mark(0, at);
+    }
+
+    /// Adds a blob that the last block refers to.
+    pub(super) fn blob(&mut self, blob: &BlobRef<'_>) {
+        let mime_type = self.mime_type(blob.mime_type);
+        let (place, row) = self.last();
+        row.what |= BLOBS;
+        let blob = OwnedBlobRef {
+            cid: blob.cid,
+            mime_type,
+            size: blob.size,
+        };
+        self.batch.blobs.push((place, blob));
+    }
+
+    /// Says what is wrong with the record that the last block is.
+    pub(super) fn fault(&mut self, what: String) {
+        let (place, row) = self.last();
+        row.what |= FAULT;
+        self.batch.faults.push((place, what));
+    }
+
+    /// The batch, which holds no more than it needs.
+    pub(super) fn finish(&mut self) -> Batch {
+        let far = self.far.iter().filter(|far| far.link != NO_LINK);
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.far.reserve_exact(far.clone().count());
+        batch.far.extend(far);
+        batch.bytes = self.bytes.as_slice().into();
+        batch.links = self.links.as_slice().into();
+        batch.blobs.shrink_to_fit();
+        batch
+    }
+
+    fn mime_type(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.mime_types.iter().find(|known| ***known == *text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        if self.mime_types.len() < MIME_TYPES {
+            self.mime_types.push(Arc::clone(&new));
+        }
+        new
+    }
+
+    fn mark(&mut self, kind: u32, at: usize) {
+        let at = u32::try_from(at).unwrap_or(NOTHING_KEPT).min(NOTHING_KEPT);
+        let (_, row) = self.last();
+        row.what = row.what & RAW | kind | at;
+    }
+
+    fn last(&mut self) -> (u16, &mut Row) {
+        let place = self.batch.rows.len() - 1;
+        let number = u16::try_from(place).expect("a batch holds at most BATCH_BLOCKS blocks");
+        (number, &mut self.batch.rows[place])
+    }
+}
+
+/// What a record refers to, with its media type of its own.
+impl From<BlobRef<'_>> for OwnedBlobRef {
+    fn from(blob: BlobRef<'_>) -> Self {
+        Self {
+            cid: blob.cid,
+            mime_type: blob.mime_type.into(),
+            size: blob.size,
+        }
+    }
+}
