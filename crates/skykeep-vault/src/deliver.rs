@@ -66,6 +66,18 @@ pub async fn deliver(
     account: &AccountFolder,
     watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
 ) -> Result<Delivered, Error> {
+    deliver_these(sources, to, account, |_| true, watch).await
+}
+
+/// As [`deliver`], of the objects only those that `wants` says yes to: the destination then holds what staging holds
+/// once the rest was released.
+pub(crate) async fn deliver_these(
+    sources: &[&Vault],
+    to: &Vault,
+    account: &AccountFolder,
+    wants: fn(&AccountFile) -> bool,
+    watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
+) -> Result<Delivered, Error> {
     let mut delivered = Delivered::default();
     let Some(from) = sources.first() else {
         return Ok(delivered);
@@ -96,6 +108,7 @@ pub async fn deliver(
         sources,
         to,
         account,
+        wants,
         trusted: Trusted::default(),
         progress: Progress::default(),
     };
@@ -150,6 +163,7 @@ struct Delivery<'a> {
     sources: &'a [&'a Vault],
     to: &'a Vault,
     account: &'a AccountFolder,
+    wants: fn(&AccountFile) -> bool,
     trusted: Trusted,
     progress: Progress,
 }
@@ -197,7 +211,7 @@ impl Delivery<'_> {
             Rows::Missing(_) => Vec::new(),
         });
         let objects: Vec<Object> = objects
-            .filter(|object| !self.trusted.objects.contains(&object.name))
+            .filter(|object| (self.wants)(&object.name) && !self.trusted.objects.contains(&object.name))
             .collect();
         let wanted = |name: &AccountFile, size, sum| Wanted {
             path: self.account.file(name),

@@ -97,6 +97,15 @@ impl FolderStore {
         &self.root.path
     }
 
+    /// Removes a file. Not of [`Store`]: only staging lets go of files, when every place has them
+    /// ([`crate::Staging::release`]).
+    ///
+    /// Errors: `NotAFile` for links and folders; `Missing`, `ReadOnly`, `Io`.
+    pub(crate) fn remove<'a>(&'a self, path: &StorePath) -> Answer<'a, ()> {
+        let path = path.clone();
+        self.blocking(move |root| root.remove(&path))
+    }
+
     /// The one way to the blocking pool; what cannot be done in a folder that is not there is not tried.
     fn blocking<T: Send + 'static>(
         &self,
@@ -420,6 +429,17 @@ impl Root {
         self.sync_folder(&target_folder)
             .and_then(|()| self.sync_folder(&source_folder))
             .map_err(|error| self.explain(from, 0, error))
+    }
+
+    /// Not synced: a file that is there again after a power cut is removed another time.
+    fn remove(&self, path: &StorePath) -> Result<(), Error> {
+        if self.open(path)?.is_none() {
+            return Ok(());
+        }
+        match fs::remove_file(self.path.join(path.as_str())) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.explain(path, 0, error)),
+            _ => Ok(()),
+        }
     }
 
     fn probe(&self) -> Result<Probe, Error> {

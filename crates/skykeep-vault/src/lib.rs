@@ -17,7 +17,9 @@ mod list;
 mod manifest;
 mod part;
 mod path;
+mod reach;
 mod read;
+mod staging;
 mod store;
 mod vault;
 mod version;
@@ -34,7 +36,9 @@ pub use list::{IdentityKind, Kind, List, MAX_LIST, MAX_OBJECTS, MAX_RECORDS, Mis
 pub use manifest::{
     Body, CommitFacts, ListRef, MAX_MANIFEST, Manifest, Media, OTHER_COLLECTIONS, Origin, Part, Role, Signing, Verdict,
 };
+pub use reach::Reach;
 pub use read::{Contents, Finding, MAX_CHAIN, Snapshot, Snapshots};
+pub use staging::{Released, Staging};
 pub use store::{Answer, Depth, Listing, Probe, Store, Stored, Target};
 pub use vault::Vault;
 pub use version::FORMAT;

@@ -8,20 +8,22 @@ mod contents;
 mod order;
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
-use std::io::{Seek as _, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use skykeep_atproto::KeyHistory;
 use skykeep_atproto::car::Written;
-use skykeep_atproto::verify::{RepoCheck, VerifiedRepo};
+use skykeep_atproto::verify::VerifiedRepo;
 
 use crate::Error;
 use crate::content::Content;
 use crate::folder::run;
-use crate::layout::{AccountFile, AccountFolder, Checksum, Letters, SnapshotName, StorePath, WriterId};
+use crate::layout::{AccountFile, AccountFolder, Checksum, SnapshotName, StorePath, WriterId};
 use crate::list::Object;
 use crate::manifest::{MAX_MANIFEST, Manifest};
+use crate::reach::Reach;
 use crate::store::{Depth, Target};
 use crate::vault::Vault;
 
@@ -172,44 +174,17 @@ impl Vault {
         Ok(None)
     }
 
-    /// Base and increments as open files, in the order in which they apply: the sources of a
-    /// [`RepoCheck`], which hashes every block. Only their lengths are looked at here.
-    ///
-    /// `scratch` is a folder for copies, used where the store is not on this computer; the caller empties it.
-    /// Errors: `Absent`; `Damaged` for another length; those of the place.
+    /// [`Reach::repo_files`] of this vault alone.
     pub async fn repo_files(
         &self,
         account: &AccountFolder,
         contents: &Contents,
         scratch: &Path,
     ) -> Result<Vec<File>, Error> {
-        let mut files = Vec::new();
-        for object in contents.repo() {
-            let content = self.store().get(&account.file(&object.name)).await?;
-            let content = content.ok_or_else(|| Error::Absent {
-                name: object.name.to_string(),
-            })?;
-            let (scratch, name, size) = (scratch.to_owned(), object.name.to_string(), object.size);
-            let open = move || {
-                let file = on_disk(content, &scratch)?;
-                let length = file.metadata().map_err(|error| Error::from_io(&name, 0, error))?.len();
-                if length == size {
-                    Ok(file)
-                } else {
-                    Err(Error::damaged(name, "another length than its list says"))
-                }
-            };
-            files.push(run(open).await?);
-        }
-        Ok(files)
+        Reach::from(self).repo_files(account, contents, scratch).await
     }
 
-    /// Proves a snapshot's repository: every block against its CID, the tree whole, the commit signed by one of `keys`.
-    ///
-    /// With it come the files it was proved from, the sources for writing it. [`Manifest::signing_history`] is what
-    /// the manifest vouches for; a history from the audit log is proof without trust in who wrote the vault.
-    /// `scratch` as for [`Vault::repo_files`]. Errors: those of [`Vault::contents`] and [`Vault::repo_files`];
-    /// `Damaged` when the proof fails.
+    /// [`Reach::prove`] in this vault alone. Errors: as there; those of [`Vault::contents`].
     pub async fn prove(
         &self,
         snapshot: &Snapshot,
@@ -217,15 +192,7 @@ impl Vault {
         scratch: &Path,
     ) -> Result<(VerifiedRepo, Vec<File>), Error> {
         let contents = self.contents(snapshot).await?;
-        let account = &snapshot.manifest.account;
-        let mut files = self.repo_files(account, &contents, scratch).await?;
-        let (check, name) = (RepoCheck::of(keys).root(contents.commit()), snapshot.name);
-        run(move || {
-            let repo = check.run(&mut files)?.repo;
-            let repo = repo.ok_or_else(|| Error::damaged(name, "its repository fails the proof"))?;
-            Ok((repo, files))
-        })
-        .await
+        Reach::from(self).prove(snapshot, &contents, keys, scratch).await
     }
 
     /// Writes a snapshot's repository as one canonical CAR, proved on the way by the key that its manifest names.
@@ -236,16 +203,11 @@ impl Vault {
         &self,
         snapshot: &Snapshot,
         scratch: &Path,
-        mut out: impl Write + Send + 'static,
+        out: impl Write + Send + 'static,
     ) -> Result<Written, Error> {
         let keys = snapshot.manifest.signing_history();
-        let (repo, mut files) = self.prove(snapshot, &keys, scratch).await?;
-        run(move || {
-            let written = repo.write_base(&mut files, &mut out)?;
-            out.flush().map_err(skykeep_atproto::Error::from)?;
-            Ok(written)
-        })
-        .await
+        let (repo, files) = self.prove(snapshot, &keys, scratch).await?;
+        Reach::write_car(Arc::new(repo), files, out).await
     }
 
     /// A file that a snapshot consists of, whole in memory, and what its list says it is.
@@ -334,19 +296,4 @@ impl Vault {
             result => result.map(|stored| !stored.existed),
         }
     }
-}
-
-/// The content as a file that can be read from any place; copied into `scratch` only when it is not one already.
-fn on_disk(content: Content, scratch: &Path) -> Result<File, Error> {
-    let content = match content.into_file() {
-        Ok(file) => return Ok(file),
-        Err(content) => content,
-    };
-    let path = scratch.join(Letters::<26>::random()?.as_str());
-    let explain = |error| Error::from_io(path.display(), 0, error);
-    let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
-    let mut file = file.map_err(explain)?;
-    content.write_to(&mut file)?;
-    file.rewind().map_err(explain)?;
-    Ok(file)
 }

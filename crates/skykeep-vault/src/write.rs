@@ -5,8 +5,8 @@
 //! 1. Only what [`skykeep_atproto::verify`] made gets in: a `VerifiedRepo`, a `VerifiedBlob`.
 //! 2. Every `put` answers when its file is durable; [`Writer::commit`] writes the manifest after all of them. Stopped
 //!    at any point, the snapshot before is untouched and the next run finds what was put already.
-//! 3. A writer goes on where its last readable manifest ended. When what that one names cannot be read, or is not
-//!    there, it begins anew with a base: a chain that is broken is never added to.
+//! 3. A writer goes on where its last readable manifest ended. When the repository that it names is not in reach, or
+//!    its lists cannot be read, it begins anew with a base: a chain that cannot be read is never added to.
 //! 4. A file that goes by a name of ours and holds something else is set aside and written anew.
 //!
 //! Source: FORMAT.md, sections 4 to 6 and 9.
@@ -27,8 +27,10 @@ use crate::key::WriterKey;
 use crate::layout::{AccountFile, AccountFolder, Checksum, VaultFile};
 use crate::list::{IdentityKind, Kind, List, Object};
 use crate::manifest::{CommitFacts, ListRef, Signing, Verdict, bounded_counts};
+use crate::reach::Reach;
 use crate::read::{Contents, Snapshot};
-use crate::store::{Depth, Stored, Target};
+use crate::staging::rejected;
+use crate::store::{Stored, Target};
 use crate::vault::Vault;
 
 pub use commit::Facts;
@@ -52,8 +54,10 @@ pub struct Writer {
     /// This writer's last readable manifest.
     last: Option<Checksum>,
     previous: Option<Snapshot>,
-    /// What the previous snapshot consists of, if all of its repository is there.
+    /// What the previous snapshot consists of, if its lists can be read.
     chain: Option<Contents>,
+    /// Whether its repository can be read, here or elsewhere.
+    in_reach: bool,
     repo: Option<RepoFacts>,
     rebase: bool,
     added: Mutex<Added>,
@@ -106,6 +110,12 @@ impl Writer {
     ///
     /// Errors: `UnsupportedDid`; those of the place. What cannot be read is no error: a base follows then.
     pub async fn begin(vault: &Vault, did: &Did, key: &WriterKey) -> Result<Self, Error> {
+        Self::begin_within(&vault.into(), did, key).await
+    }
+
+    /// As [`Writer::begin`] in the first of these vaults; the others may have what it does not have any more.
+    pub async fn begin_within(reach: &Reach, did: &Did, key: &WriterKey) -> Result<Self, Error> {
+        let vault = reach.vaults().first().ok_or(Error::Missing)?;
         let account = AccountFolder::of(did)?;
         let (names, _) = vault.snapshot_names(&account).await?;
         let own = key.id();
@@ -121,8 +131,12 @@ impl Writer {
             None => vault.latest(&account, None).await?,
         };
         let chain = match &previous {
-            Some(snapshot) => whole_chain(vault, snapshot).await?,
+            Some(snapshot) => readable_chain(vault, snapshot).await?,
             None => None,
+        };
+        let in_reach = match &chain {
+            Some(chain) => reach.has_repo(&account, chain).await?,
+            None => false,
         };
         Ok(Self {
             vault: vault.clone(),
@@ -133,6 +147,7 @@ impl Writer {
             last: last.map(|snapshot| snapshot.sum),
             previous,
             chain,
+            in_reach,
             repo: None,
             rebase: false,
             added: Mutex::default(),
@@ -150,14 +165,15 @@ impl Writer {
         self.previous.as_ref()
     }
 
-    /// What the previous snapshot consists of; `None` when it is not whole and a base must follow.
+    /// What the previous snapshot consists of, wherever that is; `None` when its lists cannot be read.
     pub fn chain(&self) -> Option<&Contents> {
         self.chain.as_ref()
     }
 
-    /// The commit that an increment must be proved against ([`skykeep_atproto::verify::RepoCheck::from`]).
+    /// The commit that an increment must be proved against ([`skykeep_atproto::verify::RepoCheck::from`]); `None` when
+    /// its repository cannot be read, and a base must follow.
     pub fn head(&self) -> Option<Cid> {
-        self.chain.as_ref().map(Contents::commit)
+        self.chain.as_ref().filter(|_| self.in_reach).map(Contents::commit)
     }
 
     /// Stores a repository: not at all if it is the previous commit, whole if there is nothing to add to or a base is
@@ -176,7 +192,7 @@ impl Writer {
                 self.learn(repo, keys)?;
                 Ok(PutRepo::Unchanged)
             }
-            Some(chain) if repo.from() == Some(chain.commit()) && !self.rebase && !is_due(chain) => {
+            Some(chain) if repo.from() == self.head() && repo.from().is_some() && !self.rebase && !is_due(chain) => {
                 self.put_increment(repo, keys, sources).await
             }
             _ => self.put_base(repo, keys, sources).await,
@@ -282,11 +298,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Says that blobs of the chain are lost for good: the next repository is written whole, and they are listed no
-    /// more.
-    pub fn lost(&mut self, blobs: &BTreeSet<Cid>) {
+    /// Says that files of the chain are lost for good: the next repository is written whole, and the media among them
+    /// are listed no more.
+    pub fn lost(&mut self, files: &BTreeSet<AccountFile>) {
         if let Some(chain) = &mut self.chain {
-            chain.blobs.retain(|cid, _| !blobs.contains(cid));
+            chain.blobs.retain(|_, object| !files.contains(&object.name));
+            chain.identity.retain(|object| !files.contains(&object.name));
             self.rebase = true;
         }
     }
@@ -328,13 +345,16 @@ impl Writer {
 
     /// Keeps what failed its proof, apart from everything else, with the reason. Answers where.
     ///
-    /// Errors: those of `source` and of the place.
+    /// Each is numbered, so that it can be told how many there were when [`crate::Staging::trim_rejected`] has made
+    /// room. Errors: those of `source` and of the place.
     pub async fn put_rejected(
         &self,
         source: impl Read + Seek + Send + 'static,
         captured: Timestamp,
         reason: &serde_json::Value,
     ) -> Result<AccountFile, Error> {
+        let before = rejected(&self.vault, &self.account).await?;
+        let number = before.iter().map(|reason| reason.number).max().unwrap_or_default() + 1;
         let content = again(source);
         let folder = self.account.folder("rejected");
         let target = || Target::Hashed {
@@ -346,7 +366,7 @@ impl Writer {
             hash: stored.sum.name(),
         };
         let reason = serde_json::json!({
-            "file": file, "captured": crate::whole_seconds(captured), "reason": reason,
+            "file": file, "number": number, "captured": crate::whole_seconds(captured), "reason": reason,
         });
         let bytes = format!("{reason}\n").into_bytes();
         let name = AccountFile::Reason {
@@ -513,27 +533,16 @@ fn car_content<S: Read + Seek + Send + 'static>(
     })
 }
 
-/// What a snapshot consists of, if its lists can be read and all files of its repository are there at their lengths.
-async fn whole_chain(vault: &Vault, snapshot: &Snapshot) -> Result<Option<Contents>, Error> {
-    let contents = match vault.contents(snapshot).await {
-        Ok(contents) => contents,
-        Err(Error::Missing) => return Err(Error::Missing),
+/// What a snapshot consists of, if its lists can be read.
+async fn readable_chain(vault: &Vault, snapshot: &Snapshot) -> Result<Option<Contents>, Error> {
+    match vault.contents(snapshot).await {
+        Ok(contents) => Ok(Some(contents)),
+        Err(Error::Missing) => Err(Error::Missing),
         Err(error) => {
-            tracing::warn!(name = %snapshot.name, %error, "the last snapshot is not whole: a base follows");
-            return Ok(None);
+            tracing::warn!(name = %snapshot.name, %error, "the last snapshot cannot be read: a base follows");
+            Ok(None)
         }
-    };
-    let account = &snapshot.manifest.account;
-    let listing = vault.store().list(&account.folder("repo"), Depth::Here).await?;
-    let sizes: BTreeMap<_, _> = listing.files.iter().map(|(path, size)| (path, *size)).collect();
-    let lost = contents
-        .repo()
-        .find(|object| sizes.get(&account.file(&object.name)) != Some(&object.size));
-    if let Some(object) = lost {
-        tracing::warn!(name = %object.name, "a file of the last snapshot is not there: a base follows");
-        return Ok(None);
     }
-    Ok(Some(contents))
 }
 
 /// Whether the chain is long enough to be begun anew.

@@ -13,7 +13,8 @@ use skykeep_atproto::{Cid, Curve, Did, KeyHistory, KeyPeriod, SigningKey};
 use skykeep_tests::repo_maker::{Blob, Order, Repo};
 use skykeep_vault::layout::AccountFolder;
 use skykeep_vault::{
-    Error, Facts, FolderStore, IdentityKind, MissingBlob, Origin, Progress, PutRepo, Snapshot, Vault, Writer, WriterKey,
+    Error, Facts, FolderStore, IdentityKind, MissingBlob, Origin, Progress, PutRepo, Reach, Snapshot, Vault, Writer,
+    WriterKey,
 };
 
 /// When the first run is.
@@ -94,10 +95,20 @@ impl Account {
 
     /// One run: fetch, prove, put, commit with pending media, fetch media, commit again.
     pub(crate) async fn run(&self, vault: &Vault, key: &WriterKey, time: Timestamp) -> Result<Vec<Snapshot>, Error> {
-        vault.store().sweep(time).await?;
-        let mut writer = Writer::begin(vault, self.did(), key).await?;
+        self.run_within(&vault.into(), key, time).await
+    }
+
+    /// As [`Account::run`] in the first of these vaults, with the others at hand.
+    pub(crate) async fn run_within(
+        &self,
+        reach: &Reach,
+        key: &WriterKey,
+        time: Timestamp,
+    ) -> Result<Vec<Snapshot>, Error> {
+        reach.vaults()[0].store().sweep(time).await?;
+        let mut writer = Writer::begin_within(reach, self.did(), key).await?;
         let scratch = scratch();
-        let (repo, files) = self.prove(vault, &writer, scratch.path()).await?;
+        let (repo, files) = self.prove_within(reach, &writer, scratch.path()).await?;
         let put = writer.put_repo(&repo, &self.history, files).await?;
         let log = format!("[{{\"did\":\"{}\"}}]", self.did());
         writer
@@ -138,8 +149,17 @@ impl Account {
         writer: &Writer,
         scratch: &Path,
     ) -> Result<(Arc<VerifiedRepo>, Vec<File>), Error> {
-        let mut files = match writer.chain() {
-            Some(contents) => vault.repo_files(writer.account(), contents, scratch).await?,
+        self.prove_within(&vault.into(), writer, scratch).await
+    }
+
+    async fn prove_within(
+        &self,
+        reach: &Reach,
+        writer: &Writer,
+        scratch: &Path,
+    ) -> Result<(Arc<VerifiedRepo>, Vec<File>), Error> {
+        let mut files = match writer.chain().filter(|_| writer.head().is_some()) {
+            Some(contents) => reach.repo_files(writer.account(), contents, scratch).await?,
             None => Vec::new(),
         };
         let path = scratch.join("fetched.car");

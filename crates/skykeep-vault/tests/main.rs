@@ -11,6 +11,7 @@ mod hostile;
 mod names;
 mod recover;
 mod snapshots;
+mod staging;
 mod stopped;
 mod store_contract;
 mod together;

@@ -354,9 +354,10 @@ async fn blobs_that_are_lost_for_good_leave_the_chain() {
     let vault = folder_vault(root.path(), &key).await;
     let account = Account::new("alice", 12, 80);
     let first = account.run(&vault, &key, now()).await.unwrap().pop().unwrap();
-    let lost = *vault.contents(&first).await.unwrap().blobs.keys().next().unwrap();
+    let contents = vault.contents(&first).await.unwrap();
+    let (&lost, object) = contents.blobs.first_key_value().unwrap();
     let mut writer = Writer::begin(&vault, account.did(), &key).await.unwrap();
-    writer.lost(&BTreeSet::from([lost]));
+    writer.lost(&BTreeSet::from([object.name.clone()]));
     let scratch = scratch();
     let facts = |missing: Vec<MissingBlob>| -> Facts { account.facts(now() + HOUR, missing, 0) };
     assert!(

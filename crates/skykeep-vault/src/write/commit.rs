@@ -58,7 +58,7 @@ impl Writer {
             return refuse("this writer has used all its numbers");
         }
         if self.rebase && self.added().repo.is_none() {
-            return refuse("media were lost: a base must be put first");
+            return refuse("files were lost: a base must be put first");
         }
         let mut next = self.next_contents();
         let Some(contents) = &mut next.contents else {
@@ -106,6 +106,8 @@ impl Writer {
         (self.sequence, self.last) = (self.sequence + 1, Some(sum));
         self.previous = Some(snapshot.clone());
         self.chain = next.contents;
+        // A base that was just put is here; an increment was added only to what is in reach.
+        self.in_reach |= self.rebase;
         self.rebase = false;
         *self.added() = Added::default();
         Ok(snapshot)
