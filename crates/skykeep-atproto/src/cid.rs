@@ -8,9 +8,8 @@ use std::str::FromStr;
 
 use data_encoding::BASE32_NOPAD;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::Error;
+use crate::{Error, sha256};
 
 /// What the named bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,7 +37,7 @@ impl Cid {
     pub fn of(codec: Codec, bytes: &[u8]) -> Self {
         Self {
             codec,
-            digest: Sha256::digest(bytes).into(),
+            digest: sha256::digest(bytes),
         }
     }
 
@@ -91,7 +90,7 @@ impl Cid {
 
     /// Whether `bytes` are the ones that this CID names.
     pub fn names(&self, bytes: &[u8]) -> bool {
-        Sha256::digest(bytes)[..] == self.digest
+        sha256::digest(bytes) == self.digest
     }
 }
 

@@ -17,6 +17,7 @@ pub mod mst;
 pub mod path;
 pub mod plc;
 pub mod record;
+mod sha256;
 pub mod tid;
 pub mod verify;
 

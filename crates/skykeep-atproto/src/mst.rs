@@ -6,10 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
 use crate::cbor::{CborFault, Reader, Writer};
-use crate::{Cid, Codec, Error};
+use crate::{Cid, Codec, Error, sha256};
 
 /// Layers a key can lie on: SHA-256 has 256 bits, two a layer.
 pub const MAX_LAYER: u32 = 128;
@@ -17,14 +15,7 @@ pub const MAX_LAYER: u32 = 128;
 /// The layer of a key: leading zero bits of its SHA-256, divided by two.
 #[inline]
 pub fn layer(key: &[u8]) -> u32 {
-    let mut zeros = 0;
-    for byte in Sha256::digest(key) {
-        zeros += byte.leading_zeros();
-        if byte != 0 {
-            break;
-        }
-    }
-    zeros / 2
+    sha256::leading_zeros(key) / 2
 }
 
 /// How many bytes two keys share at their beginning.

@@ -2,12 +2,12 @@
 //!
 //! Of every block its digest and its place in the file; of commits their bytes; of records what the walk will ask for:
 //! blobs and faults. Of a tree node that is sound by itself (see [`super::node`]) its keys, and its links as block
-//! numbers: a link to a block of the same batch is known when that block is met, as in a file in tree order nearly all
+//! numbers. A link to a block of the same batch is known when that block is met, as in a file in tree order nearly all
 //! are; the others wait in `far` until all blocks are read.
 
 use std::sync::Arc;
 
-use super::node::{self, Node};
+use super::node::{self, Link, Node};
 use crate::mst::Entry;
 use crate::record::BlobRef;
 use crate::{Cid, Codec};
@@ -23,8 +23,8 @@ const PLACE_BITS: u32 = 13;
 /// Most blocks that one batch may hold.
 pub(super) const BATCH_BLOCKS: usize = 1 << PLACE_BITS;
 
-/// Most batches that may be read.
-pub(super) const MAX_BATCHES: usize = 1 << (32 - PLACE_BITS);
+/// Most batches that may be read, so that a number has a bit to spare.
+pub(super) const MAX_BATCHES: usize = (1 << (31 - PLACE_BITS)) - 1;
 
 pub(super) fn block(batch: usize, place: usize) -> Block {
     u32::try_from(batch << PLACE_BITS | place).unwrap_or(NO_BLOCK)
@@ -106,8 +106,8 @@ pub(super) struct Batch {
     pub(super) rows: Vec<Row>,
     /// Commits, and nodes that are not sound, each after its length; keys of sound nodes.
     bytes: Vec<u8>,
-    /// Links of sound nodes, as block numbers, `NO_BLOCK` where there is none or its block is not there.
-    pub(super) links: Vec<Block>,
+    /// Links of sound nodes.
+    pub(super) links: Vec<Link>,
     /// Those whose blocks were not found, in order.
     pub(super) far: Vec<Far>,
     /// Blobs that records refer to, by the record's place.
@@ -180,7 +180,7 @@ pub(super) struct BatchMaker {
     number: usize,
     batch: Batch,
     bytes: Vec<u8>,
-    links: Vec<Block>,
+    links: Vec<Link>,
     /// All links of the batch's nodes in order; `NO_LINK` where the block was met.
     far: Vec<Far>,
     /// Which of `far` the next blocks will be if the file is in tree order, the next one last.
@@ -233,7 +233,7 @@ impl BatchMaker {
             let Some(expected) = self.expected.pop() else { return };
             let far = &mut self.far[expected];
             if row.names(&far.cid) {
-                self.links[far.link as usize] = number;
+                self.links[far.link as usize] = Link::to(number, false);
                 far.link = NO_LINK;
                 return;
             }
@@ -262,7 +262,7 @@ impl BatchMaker {
     #[allow(clippy::cast_possible_truncation)] // a link takes bytes of a batch of a few megabytes
     fn link(&mut self, cid: Option<Cid>) {
         let link = self.links.len() as u32;
-        self.links.push(NO_BLOCK);
+        self.links.push(Link::NONE);
         self.far.extend(cid.map(|cid| Far { link, cid }));
     }
 

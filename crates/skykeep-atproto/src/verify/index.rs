@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use super::batch::{Batch, Block, Far, NO_BLOCK, OwnedBlobRef, Row, block, parts};
-use super::node::Node;
+use super::node::{Link, Node};
 use crate::mst::{self, Entry};
 use crate::{Cid, Codec};
 
@@ -138,17 +138,17 @@ impl Index {
             return mst::decode(self.kept_bytes(block)?, entries).ok();
         };
         entries.clear();
-        let link = |block: Block| (block != NO_BLOCK).then(|| self.cid(block));
+        let cid = |link: Link| link.block().map(|block| self.cid(block));
         let (left, links) = node.links().split_first()?;
-        for (key, link_pair) in node.keys().zip(links.chunks_exact(2)) {
+        for (key, [value, right]) in node.keys().zip(links.as_chunks().0) {
             entries.push(Entry {
                 prefix: key.prefix,
                 suffix: key.suffix,
-                value: link(link_pair[0])?,
-                right: link(link_pair[1]),
+                value: cid(*value)?,
+                right: cid(*right),
             });
         }
-        Some(link(*left))
+        Some(cid(*left))
     }
 }
 
@@ -276,7 +276,7 @@ impl Table {
     }
 
     /// Finds the blocks of all links in `far` and leaves there those that have none.
-    fn resolve(&self, rows: &Rows<'_>, links: &mut [Block], far: &mut Vec<Far>) {
+    fn resolve(&self, rows: &Rows<'_>, links: &mut [Link], far: &mut Vec<Far>) {
         for some in far.chunks_mut(AT_ONCE) {
             // Two rounds in which no look-up waits for the one before; nearly all are right after them.
             let mut blocks = [NO_BLOCK; AT_ONCE];
@@ -299,11 +299,11 @@ impl Table {
                     self.find(&far.cid, |block| rows.row(block))
                 };
                 if let Some(block) = found {
-                    links[far.link as usize] = block;
+                    links[far.link as usize] = Link::to(block, rows.row(block).is_plain());
                 }
             }
         }
-        far.retain(|far| links[far.link as usize] == NO_BLOCK);
+        far.retain(|far| links[far.link as usize] == Link::NONE);
         far.shrink_to_fit();
     }
 }

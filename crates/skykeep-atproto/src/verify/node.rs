@@ -8,7 +8,7 @@
 //! The form: number of the first link (u32), number of entries (u32), layer (u8), and for each entry prefix and length
 //! of the suffix (u16 each) and the suffix. Links stand apart: the left one, then value and right one of each entry.
 
-use super::batch::Block;
+use super::batch::{Block, NO_BLOCK};
 use crate::mst::{self, Entry};
 use crate::path;
 
@@ -70,7 +70,34 @@ pub(super) struct Node<'a> {
     /// Which of its batch's links is the left one.
     pub(super) first_link: usize,
     entries: &'a [u8],
-    links: &'a [Block],
+    links: &'a [Link],
+}
+
+/// Where a link of a node leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Link(u32);
+
+const PLAIN: u32 = 1 << 31;
+
+impl Link {
+    /// There is no link, or its block is not known (yet).
+    pub(super) const NONE: Self = Self(NO_BLOCK);
+
+    /// To a block. `plain` says that it is known to be one that the walk has nothing to ask about.
+    pub(super) const fn to(block: Block, plain: bool) -> Self {
+        Self(if plain { block | PLAIN } else { block })
+    }
+
+    #[inline]
+    pub(super) fn block(self) -> Option<Block> {
+        (self != Self::NONE).then_some(self.0 & !PLAIN)
+    }
+
+    /// Whether the block needs no second look; if not, it is unknown.
+    #[inline]
+    pub(super) const fn is_plain(self) -> bool {
+        self.0 & PLAIN != 0
+    }
 }
 
 /// A key of a sound node.
@@ -83,7 +110,7 @@ pub(super) struct Key<'a> {
 impl<'a> Node<'a> {
     /// Reads what [`write`] wrote, where it begins.
     #[inline]
-    pub(super) fn open(bytes: &'a [u8], links: &'a [Block]) -> Option<Self> {
+    pub(super) fn open(bytes: &'a [u8], links: &'a [Link]) -> Option<Self> {
         let (head, entries) = bytes.split_first_chunk::<HEAD>()?;
         let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
         let first_link = number(0);
@@ -95,9 +122,9 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// Left link, then value and right link of each key; `NO_BLOCK` where there is none or its block is missing.
+    /// Left link, then value and right link of each key.
     #[inline]
-    pub(super) const fn links(&self) -> &'a [Block] {
+    pub(super) const fn links(&self) -> &'a [Link] {
         self.links
     }
 

@@ -16,9 +16,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::batch::{Block, NO_BLOCK};
+use super::batch::Block;
 use super::index::Index;
-use super::node::{Key, Node};
+use super::node::{Key, Link, Node};
 use super::report::{FindingCode, Findings};
 use super::set::SharedBlockSet;
 use crate::mst::{self, Entry, MAX_LAYER};
@@ -215,30 +215,31 @@ impl<'a> Walker<'a> {
     /// Walks a node that is sound by itself.
     fn sound(&mut self, block: Block, layer: Option<u32>, node: Node<'a>, key: &mut Vec<u8>) {
         let layer = self.layer(layer, node.layer);
-        let mut link = node.first_link;
-        let mut links = node.links().iter().map(|target| {
-            link += 1;
-            if *target == NO_BLOCK {
-                self.index.lost(block, link - 1).map(Err)
-            } else {
-                Some(Ok(self.index.first(*target)))
-            }
-        });
-        self.subtree(links.next().flatten(), layer);
+        let (left, links) = node.links().split_first().expect("a node has a place for its left link");
+        self.subtree(self.target(block, node.first_link, *left), layer);
         key.clear();
-        for Key { prefix, suffix } in node.keys() {
+        for (n, (Key { prefix, suffix }, [value, right])) in node.keys().zip(links.as_chunks().0).enumerate() {
             key.truncate(prefix);
             key.extend_from_slice(suffix);
             if node.layer != layer {
                 self.part.findings.add(FindingCode::KeyLayer, || text(key));
             }
             self.ascend(key);
-            let len = path::collection_end(key, &self.collection);
-            self.count(key, len);
-            if let Some(value) = links.next().flatten() {
-                self.record(key, value);
+            self.count(key, path::collection_end(key, &self.collection));
+            let link = node.first_link + 1 + 2 * n;
+            if let Some(target) = self.target(block, link, *value) {
+                self.record(key, target, value.is_plain());
             }
-            self.subtree(links.next().flatten(), layer);
+            self.subtree(self.target(block, link + 1, *right), layer);
+        }
+    }
+
+    /// The block that a link of the node in `block` leads to, or the name of one that is missing.
+    #[inline]
+    fn target(&self, block: Block, number: usize, link: Link) -> Option<Result<Block, Cid>> {
+        match link.block() {
+            Some(target) => Some(Ok(self.index.first(target))),
+            None => self.index.lost(block, number).map(Err),
         }
     }
 
@@ -267,7 +268,7 @@ impl<'a> Walker<'a> {
                 self.part.findings.add(FindingCode::KeyLayer, || text(key));
             }
             self.path(key);
-            self.record(key, self.find(entry.value));
+            self.record(key, self.find(entry.value), false);
             self.subtree(entry.right.map(|cid| self.find(cid)), layer);
         }
     }
@@ -319,9 +320,9 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Takes in the record that a link leads to, or says that its block is missing.
+    /// Takes in the record that a link leads to, or says that its block is missing. `plain` means known to be plain.
     #[inline]
-    fn record(&mut self, key: &[u8], link: Result<Block, Cid>) {
+    fn record(&mut self, key: &[u8], link: Result<Block, Cid>, plain: bool) {
         self.part.records += 1;
         let block = match link {
             Ok(block) => block,
@@ -333,7 +334,7 @@ impl<'a> Walker<'a> {
             }
         };
         self.part.order.push(block);
-        if !self.index.row(block).is_plain() {
+        if !plain && !self.index.row(block).is_plain() {
             self.look_at(key, block);
         }
     }
