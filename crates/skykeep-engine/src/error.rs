@@ -119,6 +119,20 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// A repository to import failed its proof; nothing was kept.
+    #[error("{path:?} failed its proof: {}", .findings.first().map_or("", |f| f.code.as_str()))]
+    ImportUnproved {
+        /// The file.
+        path: PathBuf,
+        /// Whose repository it should be.
+        did: Did,
+        /// Whose it says that it is.
+        says: Option<Did>,
+        /// Whether it is complete and undamaged, so that nothing but its signature is wrong.
+        whole: bool,
+        /// What was found.
+        findings: Vec<Finding>,
+    },
     /// The destination of an export is not empty.
     #[error("{path:?} is not an empty folder")]
     ExportNotEmpty {

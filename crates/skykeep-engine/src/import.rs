@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use skykeep_atproto::plc::{self, KeyHistory};
 use skykeep_atproto::verify::{RepoCheck, SignedBy, VerifiedBlob, VerifiedRepo};
 use skykeep_atproto::{Cid, Codec, Did};
-use skykeep_net::CancellationToken;
 use skykeep_net::resolve::{Identifier, Resolver};
+use skykeep_net::{CancellationToken, Patience};
 use skykeep_vault::{Facts, IdentityKind, MissingBlob, Origin, Writer, WriterKey};
 use tracing::info;
 
@@ -76,7 +76,7 @@ impl Engine {
     /// Imports CARs and blobs from files and folders. `name` is a handle, a DID or a profile's address.
     ///
     /// An account that is not kept yet is added. Errors: `Import` when no repository is found or one cannot be read;
-    /// `Unproved`; `BadIdentityLog`; `Net` when the keys cannot be had; `NoPlace` is none: staging holds it.
+    /// `ImportUnproved`, before anything is changed; `BadIdentityLog`; `Net` when the keys cannot be had; `NoPlace` is none: staging holds it.
     pub async fn import(&self, name: &str, paths: &[PathBuf]) -> Result<Imported, Error> {
         let given = paths.to_vec();
         let finds = blocking(move || search(&given)).await?;
@@ -90,9 +90,6 @@ impl Engine {
         let cancel = self.inner.shutdown.child_token();
         let did = self.whose(name, &cancel).await?;
         let keys = self.keys_of(&did, &finds, &cancel).await?;
-        if self.inner.settings().account(&did).is_none() {
-            self.add_account(&Person::unseen(&did, keys.host.as_deref())).await?;
-        }
         let Some(reporter) = self.inner.begin(&did) else {
             return Err(Error::Import {
                 path: named,
@@ -105,6 +102,9 @@ impl Engine {
             repos.push((car.clone(), prove(&did, &keys.history, car).await?));
         }
         repos.sort_by_key(|(_, repo)| repo.commit().rev);
+        if self.inner.settings().account(&did).is_none() {
+            self.add_account(&Person::unseen(&did, keys.host.as_deref())).await?;
+        }
         let mut imported = Imported {
             did: did.clone(),
             snapshots: Vec::new(),
@@ -140,7 +140,9 @@ impl Engine {
 
     /// All keys the account ever had: from the directory, else from a log among the files.
     async fn keys_of(&self, did: &Did, finds: &Finds, cancel: &CancellationToken) -> Result<Keys, Error> {
-        let asked = identity::ask(&self.inner.client, did, &identity::Remembered::default(), true, cancel).await;
+        // Somebody waits for it, and host and directory may both be gone for good.
+        let client = self.inner.client.with_patience(Patience::interactive());
+        let asked = identity::ask(&client, did, &identity::Remembered::default(), true, cancel).await;
         let error = match asked {
             Ok(identity) => {
                 let head = identity.log.as_ref().and_then(|log| log.head);
@@ -304,8 +306,11 @@ async fn prove(did: &Did, history: &KeyHistory, car: &Path) -> Result<Arc<Verifi
         Ok(RepoCheck::of(&history).run(&mut [file])?)
     })
     .await?;
-    let unproved = || Error::Unproved {
+    let unproved = || Error::ImportUnproved {
+        path: car.to_owned(),
         did: did.clone(),
+        says: checked.report.did.clone(),
+        whole: checked.report.complete && checked.report.sound,
         findings: checked.report.findings.clone(),
     };
     checked.repo.map(Arc::new).ok_or_else(unproved)

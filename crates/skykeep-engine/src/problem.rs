@@ -6,6 +6,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use skykeep_atproto::verify::FindingCode;
 use skykeep_net::{Error as Net, Refusal};
 use skykeep_vault::Error as Vault;
 
@@ -131,6 +132,28 @@ fn of(error: &Error) -> Draft {
         Error::Import { path, reason } => draft("import_failed", NeedsYou, &[])
             .with("file", shown(path))
             .with("reason", reason),
+        Error::ImportUnproved {
+            path,
+            did,
+            says,
+            whole,
+            findings,
+        } => {
+            let all: Vec<String> = findings.iter().map(|f| format!("{}: {}", f.code, f.detail)).collect();
+            let other = says.as_ref().filter(|says| *says != did);
+            let old = findings.iter().any(|finding| finding.code == FindingCode::OldFormat);
+            let code = match (other, whole) {
+                _ if old => "import_old",
+                (Some(_), _) => "import_other",
+                (None, true) => "import_forged",
+                (None, false) => "import_damaged",
+            };
+            draft(code, NeedsYou, &[ShowDetail])
+                .with("file", shown(path))
+                .with("did", did)
+                .with("other", other.map(ToString::to_string).unwrap_or_default())
+                .detail(all.join("\n"))
+        }
         Error::ExportNotEmpty { path } => draft("export_not_empty", Note, &[ChoosePlace]).with("folder", shown(path)),
         Error::SnapshotBroken { id, reason } => {
             draft("snapshot_broken", Danger, &[CheckNow, ShowDetail]).detail(format!("{id}: {reason}"))
@@ -287,6 +310,7 @@ mod tests {
     use std::path::PathBuf;
     use std::time::Duration;
 
+    use skykeep_atproto::verify::Finding;
     use skykeep_net::Cause;
 
     use super::*;
@@ -439,6 +463,10 @@ mod tests {
                 path: path(),
                 reason: "x".to_owned(),
             },
+            unproved_import(Some("did:plc:44ybard66vv44zksje25o7dz".parse().unwrap()), false, None),
+            unproved_import(None, true, None),
+            unproved_import(None, false, None),
+            unproved_import(None, false, Some(FindingCode::OldFormat)),
             Error::ExportNotEmpty { path: path() },
             Error::SnapshotBroken {
                 id: "x".to_owned(),
@@ -446,6 +474,17 @@ mod tests {
             },
         ]);
         all
+    }
+
+    fn unproved_import(says: Option<skykeep_atproto::Did>, whole: bool, code: Option<FindingCode>) -> Error {
+        let detail = "x".to_owned();
+        Error::ImportUnproved {
+            path: PathBuf::from("/home/alice/x"),
+            did: "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap(),
+            says,
+            whole,
+            findings: code.map(|code| Finding { code, detail }).into_iter().collect(),
+        }
     }
 
     #[test]
