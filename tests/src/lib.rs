@@ -2,6 +2,8 @@
 //!
 //! Without its default features this crate is the repository maker alone, for rooms and benches that need no network.
 
+#[cfg(feature = "network")]
+pub mod cli;
 #[cfg(feature = "frail")]
 pub mod frail;
 #[cfg(feature = "keep")]

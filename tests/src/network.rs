@@ -208,6 +208,27 @@ impl Network {
         self.control("backdate", body).await.map(drop)
     }
 
+    /// What the directory answers about a DID's history (`/log/audit`).
+    pub async fn audit_log(&self, did: &str) -> Result<Value> {
+        pds::answer("log", self.http.get(format!("{}/{did}/log/audit", self.facts.plc))).await
+    }
+
+    /// Gives the directory a signed operation, without any host in between.
+    pub async fn submit_operation(&self, did: &str, operation: &Value) -> Result<()> {
+        let request = self.http.post(format!("{}/{did}", self.facts.plc)).json(operation);
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        if response.status().is_success() {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            method: "operation".into(),
+            status,
+            error: String::new(),
+            message: response.text().await?,
+        })
+    }
+
     /// An invite code for one new account on B.
     pub async fn invite(&self) -> Result<String> {
         let answer = self.control("invite", json!({})).await?;

@@ -94,6 +94,25 @@ impl Pds {
         })
     }
 
+    /// Takes in an account of another host, deactivated and empty. `service_auth` is the token that its owner's host
+    /// signed for com.atproto.server.createAccount here.
+    pub async fn take_in(&self, account: &Account, service_auth: &str) -> Result<Session> {
+        let method = "com.atproto.server.createAccount";
+        let body = json!({
+            "did": account.did,
+            "handle": account.handle,
+            "email": account.email,
+            "password": account.password,
+        });
+        let request = self.http.post(self.xrpc(method)).bearer_auth(service_auth).json(&body);
+        let Tokens { did, access_jwt } = read(method, answer(method, request).await?)?;
+        Ok(Session {
+            pds: self.clone(),
+            did,
+            access_jwt,
+        })
+    }
+
     /// Takes the account down, or gives it back, as the host's operator: `getRepo` then answers `RepoTakendown`.
     pub async fn take_down(&self, did: &str, applied: bool) -> Result<()> {
         let method = "com.atproto.admin.updateSubjectStatus";
