@@ -59,6 +59,26 @@ impl fmt::Display for CborFault {
     }
 }
 
+/// Where bytes stop being canonical, and how; small, because every step of the reader may answer it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotCanonical {
+    /// Position in the block, in bytes.
+    offset: usize,
+    fault: CborFault,
+}
+
+impl NotCanonical {
+    pub(crate) const fn new(offset: usize, fault: CborFault) -> Self {
+        Self { offset, fault }
+    }
+}
+
+impl From<NotCanonical> for Error {
+    fn from(NotCanonical { offset, fault }: NotCanonical) -> Self {
+        Self::Cbor { offset, fault }
+    }
+}
+
 /// The first byte of a value and the number that comes with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Head {
@@ -92,12 +112,12 @@ impl<'a> Reader<'a> {
     }
 
     #[cold]
-    fn fail<T>(&self, fault: CborFault) -> Result<T, Error> {
-        Err(Error::Cbor { offset: self.at, fault })
+    fn fail<T>(&self, fault: CborFault) -> Result<T, NotCanonical> {
+        Err(NotCanonical { offset: self.at, fault })
     }
 
     #[inline]
-    fn take(&mut self, len: usize) -> Result<&'a [u8], Error> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], NotCanonical> {
         match self.bytes.get(self.at..).and_then(|rest| rest.get(..len)) {
             Some(bytes) => {
                 self.at += len;
@@ -109,10 +129,14 @@ impl<'a> Reader<'a> {
 
     /// The number of a head, in its shortest form.
     #[inline]
-    fn argument(&mut self, info: u8) -> Result<u64, Error> {
+    fn argument(&mut self, info: u8) -> Result<u64, NotCanonical> {
         if info < 24 {
             return Ok(u64::from(info));
         }
+        self.long_argument(info)
+    }
+
+    fn long_argument(&mut self, info: u8) -> Result<u64, NotCanonical> {
         let (value, least) = match info {
             24 => (u64::from(self.take(1)?[0]), 24),
             25 => (self.take(2)?.iter().fold(0, |n, b| n << 8 | u64::from(*b)), 0x100),
@@ -132,7 +156,7 @@ impl<'a> Reader<'a> {
 
     /// A length that the rest of the block can hold: each element takes at least one byte.
     #[inline]
-    fn length(&mut self, info: u8) -> Result<usize, Error> {
+    fn length(&mut self, info: u8) -> Result<usize, NotCanonical> {
         let value = self.argument(info)?;
         match usize::try_from(value) {
             Ok(len) if len <= self.bytes.len() - self.at => Ok(len),
@@ -141,8 +165,11 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub(crate) fn head(&mut self) -> Result<Head, Error> {
-        let first = self.take(1)?[0];
+    pub(crate) fn head(&mut self) -> Result<Head, NotCanonical> {
+        let Some(first) = self.bytes.get(self.at) else {
+            return self.fail(CborFault::Truncated);
+        };
+        self.at += 1;
         let info = first & 0x1f;
         Ok(match first >> 5 {
             0 => Head::Unsigned(self.argument(info)?),
@@ -151,29 +178,42 @@ impl<'a> Reader<'a> {
             3 => Head::Text(self.length(info)?),
             4 => Head::Array(self.length(info)?),
             5 => Head::Map(self.length(info)?),
-            6 => match self.argument(info)? {
-                42 => Head::Link,
-                _ => return self.fail(CborFault::UnknownTag),
-            },
-            _ => match info {
-                20 | 21 => Head::Bool,
-                22 => Head::Null,
-                27 => {
-                    let bits = self.take(8)?.iter().fold(0, |n, b| n << 8 | u64::from(*b));
-                    if !f64::from_bits(bits).is_finite() {
-                        return self.fail(CborFault::BadSimple);
-                    }
-                    Head::Float
-                }
-                31 => return self.fail(CborFault::Indefinite),
-                _ => return self.fail(CborFault::BadSimple),
-            },
+            6 if *first == 0xd8 && self.bytes.get(self.at) == Some(&42) => {
+                self.at += 1;
+                Head::Link
+            }
+            6 => return self.other_tag(info),
+            _ => return self.simple(info),
         })
+    }
+
+    /// A tag that is not 42 in its shortest form.
+    #[cold]
+    fn other_tag(&mut self, info: u8) -> Result<Head, NotCanonical> {
+        self.argument(info)?;
+        self.fail(CborFault::UnknownTag)
+    }
+
+    fn simple(&mut self, info: u8) -> Result<Head, NotCanonical> {
+        match info {
+            20 | 21 => Ok(Head::Bool),
+            22 => Ok(Head::Null),
+            27 => {
+                let bits = self.take(8)?.iter().fold(0, |n, b| n << 8 | u64::from(*b));
+                if f64::from_bits(bits).is_finite() {
+                    Ok(Head::Float)
+                } else {
+                    self.fail(CborFault::BadSimple)
+                }
+            }
+            31 => self.fail(CborFault::Indefinite),
+            _ => self.fail(CborFault::BadSimple),
+        }
     }
 
     /// Steps over bytes that the shape prescribes to the letter.
     #[inline]
-    pub(crate) fn expect(&mut self, literal: &[u8]) -> Result<(), Error> {
+    pub(crate) fn expect(&mut self, literal: &[u8]) -> Result<(), NotCanonical> {
         match self.bytes.get(self.at..) {
             Some(rest) if rest.starts_with(literal) => {
                 self.at += literal.len();
@@ -184,9 +224,9 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn utf8(&mut self, len: usize) -> Result<&'a str, Error> {
+    fn utf8(&mut self, len: usize) -> Result<&'a str, NotCanonical> {
         let at = self.at;
-        std::str::from_utf8(self.take(len)?).map_err(|_| Error::Cbor {
+        std::str::from_utf8(self.take(len)?).map_err(|_| NotCanonical {
             offset: at,
             fault: CborFault::NotUtf8,
         })
@@ -194,20 +234,20 @@ impl<'a> Reader<'a> {
 
     /// Text as its bytes, proved to be UTF-8. Most text is short and ASCII, and this sees that eight bytes at a time.
     #[inline]
-    pub(crate) fn utf8_bytes(&mut self, len: usize) -> Result<&'a [u8], Error> {
+    pub(crate) fn utf8_bytes(&mut self, len: usize) -> Result<&'a [u8], NotCanonical> {
         let at = self.at;
         let bytes = self.take(len)?;
         if is_ascii(bytes) || std::str::from_utf8(bytes).is_ok() {
             return Ok(bytes);
         }
-        Err(Error::Cbor {
+        Err(NotCanonical {
             offset: at,
             fault: CborFault::NotUtf8,
         })
     }
 
     #[inline]
-    pub(crate) fn text(&mut self) -> Result<&'a str, Error> {
+    pub(crate) fn text(&mut self) -> Result<&'a str, NotCanonical> {
         match self.head()? {
             Head::Text(len) => self.utf8(len),
             _ => self.fail(CborFault::WrongType),
@@ -215,7 +255,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub(crate) fn byte_string(&mut self) -> Result<&'a [u8], Error> {
+    pub(crate) fn byte_string(&mut self) -> Result<&'a [u8], NotCanonical> {
         match self.head()? {
             Head::Bytes(len) => self.take(len),
             _ => self.fail(CborFault::WrongType),
@@ -223,7 +263,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub(crate) fn array(&mut self) -> Result<usize, Error> {
+    pub(crate) fn array(&mut self) -> Result<usize, NotCanonical> {
         match self.head()? {
             Head::Array(len) => Ok(len),
             _ => self.fail(CborFault::WrongType),
@@ -231,7 +271,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub(crate) fn map(&mut self) -> Result<usize, Error> {
+    pub(crate) fn map(&mut self) -> Result<usize, NotCanonical> {
         match self.head()? {
             Head::Map(len) => Ok(len),
             _ => self.fail(CborFault::WrongType),
@@ -239,7 +279,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub(crate) fn unsigned(&mut self) -> Result<u64, Error> {
+    pub(crate) fn unsigned(&mut self) -> Result<u64, NotCanonical> {
         match self.head()? {
             Head::Unsigned(value) => Ok(value),
             _ => self.fail(CborFault::WrongType),
@@ -248,7 +288,7 @@ impl<'a> Reader<'a> {
 
     /// The bytes of a link whose tag was just read: a byte string that begins with 0x00.
     #[inline]
-    pub(crate) fn link_body(&mut self) -> Result<&'a [u8], Error> {
+    pub(crate) fn link_body(&mut self) -> Result<&'a [u8], NotCanonical> {
         match self.head()? {
             Head::Bytes(len @ 2..=129) => match self.take(len)? {
                 [0, cid @ ..] => Ok(cid),
@@ -260,7 +300,7 @@ impl<'a> Reader<'a> {
 
     /// A link in one of the two forms that AT Protocol knows.
     #[inline]
-    pub(crate) fn link(&mut self) -> Result<Cid, Error> {
+    pub(crate) fn link(&mut self) -> Result<Cid, NotCanonical> {
         match self.head()? {
             Head::Link => {
                 let body = self.link_body()?;
@@ -272,7 +312,7 @@ impl<'a> Reader<'a> {
 
     /// A link, or null.
     #[inline]
-    pub(crate) fn link_or_null(&mut self) -> Result<Option<Cid>, Error> {
+    pub(crate) fn link_or_null(&mut self) -> Result<Option<Cid>, NotCanonical> {
         if self.bytes.get(self.at) == Some(&0xf6) {
             self.at += 1;
             return Ok(None);
@@ -282,9 +322,9 @@ impl<'a> Reader<'a> {
 
     /// A map's next key, which must come after `previous`.
     #[inline]
-    pub(crate) fn key(&mut self, previous: &mut Option<&'a [u8]>) -> Result<&'a [u8], Error> {
+    pub(crate) fn key(&mut self, previous: &mut Option<&'a [u8]>) -> Result<&'a [u8], NotCanonical> {
         let at = self.at;
-        let fail = |fault| Err(Error::Cbor { offset: at, fault });
+        let fail = |fault| Err(NotCanonical { offset: at, fault });
         let key = match self.head()? {
             Head::Text(len) => self.utf8_bytes(len)?,
             _ => return fail(CborFault::KeyNotText),
@@ -297,13 +337,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps over one value of any type, proving it canonical, and returns its bytes.
-    pub(crate) fn skip(&mut self, depth: usize) -> Result<&'a [u8], Error> {
+    pub(crate) fn skip(&mut self, depth: usize) -> Result<&'a [u8], NotCanonical> {
         let start = self.at;
         self.skip_value(depth)?;
         Ok(&self.bytes[start..self.at])
     }
 
-    fn skip_value(&mut self, depth: usize) -> Result<(), Error> {
+    fn skip_value(&mut self, depth: usize) -> Result<(), NotCanonical> {
         if depth >= MAX_DEPTH {
             return self.fail(CborFault::TooDeep);
         }
@@ -325,13 +365,13 @@ impl<'a> Reader<'a> {
 
     /// Bytes whose head was just read.
     #[inline]
-    pub(crate) fn bytes_body(&mut self, len: usize) -> Result<&'a [u8], Error> {
+    pub(crate) fn bytes_body(&mut self, len: usize) -> Result<&'a [u8], NotCanonical> {
         self.take(len)
     }
 
     /// Refuses anything after the value.
     #[inline]
-    pub(crate) fn end(&self) -> Result<(), Error> {
+    pub(crate) fn end(&self) -> Result<(), NotCanonical> {
         if self.at == self.bytes.len() {
             Ok(())
         } else {
@@ -349,10 +389,12 @@ fn comes_before(a: &[u8], b: &[u8]) -> bool {
 #[inline]
 fn is_ascii(bytes: &[u8]) -> bool {
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    let (words, rest) = bytes.as_chunks::<8>();
-    let words = words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word));
-    let rest = rest.iter().fold(0, |all, byte| all | byte);
-    words & HIGH == 0 && rest < 0x80
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return bytes.iter().fold(0, |all, byte| all | byte) < 0x80;
+    };
+    let (words, _) = bytes.as_chunks::<8>();
+    let last = u64::from_ne_bytes(*last);
+    words.iter().fold(last, |all, word| all | u64::from_ne_bytes(*word)) & HIGH == 0
 }
 
 /// Writes canonical DAG-CBOR. The caller writes map keys in canonical order.
@@ -449,7 +491,7 @@ impl Writer {
 pub fn check(bytes: &[u8]) -> Result<(), Error> {
     let mut reader = Reader::new(bytes);
     reader.skip_value(0)?;
-    reader.end()
+    Ok(reader.end()?)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! it. A blob reference is a map with `$type: "blob"`, a link `ref`, `mimeType` and `size`, or the legacy form: a map
 //! with exactly `cid` and `mimeType`, both text. Source: AT Protocol "Data Model", section "blob type".
 
-use crate::cbor::{CborFault, Head, MAX_DEPTH, Reader};
+use crate::cbor::{CborFault, Head, MAX_DEPTH, NotCanonical, Reader};
 use crate::{Cid, Codec, Error};
 
 /// A blob that a record refers to.
@@ -25,14 +25,9 @@ pub fn check<'a>(bytes: &'a [u8], found: &mut impl FnMut(BlobRef<'a>)) -> Result
     let mut reader = Reader::new(bytes);
     match reader.head()? {
         Head::Map(len) => map(&mut reader, len, 0, found)?,
-        _ => {
-            return Err(Error::Cbor {
-                offset: 0,
-                fault: CborFault::WrongType,
-            });
-        }
+        _ => return Err(NotCanonical::new(0, CborFault::WrongType).into()),
     }
-    reader.end()
+    Ok(reader.end()?)
 }
 
 /// The part of a value that matters to the map around it.
@@ -43,7 +38,11 @@ enum Value<'a> {
     Other,
 }
 
-fn value<'a>(reader: &mut Reader<'a>, depth: usize, found: &mut impl FnMut(BlobRef<'a>)) -> Result<Value<'a>, Error> {
+fn value<'a>(
+    reader: &mut Reader<'a>,
+    depth: usize,
+    found: &mut impl FnMut(BlobRef<'a>),
+) -> Result<Value<'a>, NotCanonical> {
     Ok(match reader.head()? {
         Head::Text(len) => Value::Text(reader.utf8_bytes(len)?),
         Head::Unsigned(number) => Value::Unsigned(number),
@@ -68,12 +67,9 @@ fn value<'a>(reader: &mut Reader<'a>, depth: usize, found: &mut impl FnMut(BlobR
     })
 }
 
-fn deeper(reader: &Reader<'_>, depth: usize) -> Result<(), Error> {
+fn deeper(reader: &Reader<'_>, depth: usize) -> Result<(), NotCanonical> {
     if depth + 1 >= MAX_DEPTH {
-        return Err(Error::Cbor {
-            offset: reader.offset(),
-            fault: CborFault::TooDeep,
-        });
+        return Err(NotCanonical::new(reader.offset(), CborFault::TooDeep));
     }
     Ok(())
 }
@@ -83,7 +79,7 @@ fn map<'a>(
     len: usize,
     depth: usize,
     found: &mut impl FnMut(BlobRef<'a>),
-) -> Result<(), Error> {
+) -> Result<(), NotCanonical> {
     let mut previous = None;
     let (mut typed, mut target, mut mime_type, mut size, mut legacy) = (false, None, None, None, None);
     for _ in 0..len {

@@ -77,8 +77,8 @@ mod tests {
         // SHA-256 of these begins with 0x00, 0x0…, and a one bit.
         for bytes in [&b"app.bsky.feed.post/9adeb165882c"[..], b"blue", b"asdf"] {
             let expected = Sha256::digest(bytes);
-            let bits = expected.iter().position(|b| *b != 0).unwrap_or(32);
-            let zeros = bits as u32 * 8 + expected.get(bits).map_or(0, |b| b.leading_zeros());
+            let whole = expected.iter().take_while(|b| **b == 0).count();
+            let zeros = u32::try_from(whole).unwrap() * 8 + expected[whole].leading_zeros();
             assert_eq!(leading_zeros(bytes), zeros);
         }
     }

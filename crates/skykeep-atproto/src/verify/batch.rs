@@ -70,6 +70,10 @@ impl Row {
         self.what & (BLOBS | FAULT) == 0 && (self.what & NODE != 0 || self.what & NOTHING_KEPT == NOTHING_KEPT)
     }
 
+    pub(super) const fn has_blobs(&self) -> bool {
+        self.what & BLOBS != 0
+    }
+
     #[inline]
     fn names(&self, cid: &Cid) -> bool {
         self.digest == *cid.digest() && self.codec() == cid.codec()
@@ -153,7 +157,7 @@ impl Batch {
 
     /// Blobs of a record.
     pub(super) fn blobs(&self, place: usize) -> &[(u16, OwnedBlobRef)] {
-        if self.rows[place].what & BLOBS == 0 {
+        if !self.rows[place].has_blobs() {
             return &[];
         }
         let from = self.blobs.partition_point(|(p, _)| usize::from(*p) < place);

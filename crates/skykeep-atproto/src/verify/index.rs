@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::hint::black_box;
 use std::sync::Mutex;
 use std::thread;
 
@@ -17,7 +18,7 @@ use crate::{Cid, Codec};
 /// Blocks from which on the table is worth more than one thread.
 const PARTED_FROM: usize = 20_000;
 
-/// Links that are looked up at once.
+/// Look-ups that are begun before the first one's answer is needed.
 const AT_ONCE: usize = 16;
 
 /// All blocks that were read.
@@ -180,8 +181,25 @@ struct Table {
 /// Open addressing over a power of two of slots, at most three quarters of them taken.
 #[derive(Debug)]
 struct Part {
-    slots: Vec<Block>,
+    slots: Vec<Slot>,
     taken: usize,
+}
+
+/// A block and four bytes of its digest, so that hardly ever the digest of another block is looked at.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    block: Block,
+    mark: u32,
+}
+
+const FREE: Slot = Slot {
+    block: NO_BLOCK,
+    mark: 0,
+};
+
+#[inline]
+const fn mark(digest: &[u8; 32]) -> u32 {
+    u32::from_le_bytes([digest[8], digest[9], digest[10], digest[11]])
 }
 
 impl Table {
@@ -221,17 +239,22 @@ impl Table {
     /// Fills part `number` of `parts`, which is expected to need `size` slots, with its share of all blocks.
     fn fill(&self, rows: &Rows<'_>, number: usize, parts: usize, size: usize) -> (Part, HashMap<Block, Block>) {
         let mut part = Part {
-            slots: vec![NO_BLOCK; size],
+            slots: vec![FREE; size],
             taken: 0,
         };
         let mut copies = HashMap::new();
         for (batch, batch_rows) in rows.0.iter().enumerate() {
-            for (place, row) in batch_rows.iter().enumerate() {
-                let hash = self.hash(&row.digest);
-                if part_of(hash, parts) == number {
-                    let new = block(batch, place);
-                    if let Some(first) = part.insert(new, hash, rows, |row| self.hash(&row.digest)) {
-                        copies.insert(new, first);
+            for (n, some) in batch_rows.chunks(AT_ONCE).enumerate() {
+                // All slots are asked for before the first is needed.
+                let hashes = some.iter().map(|row| self.hash(&row.digest));
+                let own = hashes.clone().filter(|hash| part_of(*hash, parts) == number);
+                black_box(own.fold(0, |all, hash| all ^ part.slots[part.slot(hash)].block));
+                for (m, hash) in hashes.enumerate() {
+                    if part_of(hash, parts) == number {
+                        let new = block(batch, n * AT_ONCE + m);
+                        if let Some(first) = part.insert(new, hash, rows, |row| self.hash(&row.digest)) {
+                            copies.insert(new, first);
+                        }
                     }
                 }
             }
@@ -250,16 +273,17 @@ impl Table {
     #[inline]
     fn find<'r>(&self, cid: &Cid, row: impl Fn(Block) -> &'r Row) -> Option<Block> {
         let hash = self.hash(cid.digest());
-        let part = self.part(hash);
+        let (part, wanted) = (self.part(hash), mark(cid.digest()));
         let mut slot = part.slot(hash);
         loop {
-            match part.slots[slot] {
-                NO_BLOCK => return None,
-                block if row(block).digest == *cid.digest() => {
-                    return same_codec(row(block), cid.codec()).then_some(block);
-                }
-                _ => slot = part.after(slot),
+            let Slot { block, mark } = part.slots[slot];
+            if block == NO_BLOCK {
+                return None;
             }
+            if mark == wanted && row(block).digest == *cid.digest() {
+                return same_codec(row(block), cid.codec()).then_some(block);
+            }
+            slot = part.after(slot);
         }
     }
 
@@ -283,7 +307,12 @@ impl Table {
             for (block, far) in blocks.iter_mut().zip(&*some) {
                 let hash = self.hash(far.cid.digest());
                 let part = self.part(hash);
-                *block = part.slots[part.slot(hash)];
+                let slot = part.slots[part.slot(hash)];
+                *block = if slot.mark == mark(far.cid.digest()) {
+                    slot.block
+                } else {
+                    NO_BLOCK
+                };
             }
             let mut right = [false; AT_ONCE];
             for ((right, block), far) in right.iter_mut().zip(blocks).zip(&*some) {
@@ -337,31 +366,33 @@ impl Part {
             self.grow(rows, hash_of);
         }
         let digest = &rows.row(new).digest;
+        let mark = mark(digest);
         let mut slot = self.slot(hash);
         loop {
-            match self.slots[slot] {
-                NO_BLOCK => {
-                    self.slots[slot] = new;
-                    self.taken += 1;
-                    return None;
-                }
-                first if rows.row(first).digest == *digest => return Some(first),
-                _ => slot = self.after(slot),
+            let there = self.slots[slot];
+            if there.block == NO_BLOCK {
+                self.slots[slot] = Slot { block: new, mark };
+                self.taken += 1;
+                return None;
             }
+            if there.mark == mark && rows.row(there.block).digest == *digest {
+                return Some(there.block);
+            }
+            slot = self.after(slot);
         }
     }
 
     fn grow(&mut self, rows: &Rows<'_>, hash_of: impl Fn(&Row) -> u64) {
-        let larger = vec![NO_BLOCK; self.slots.len() * 2];
-        for block in std::mem::replace(&mut self.slots, larger) {
-            if block == NO_BLOCK {
+        let larger = vec![FREE; self.slots.len() * 2];
+        for old in std::mem::replace(&mut self.slots, larger) {
+            if old.block == NO_BLOCK {
                 continue;
             }
-            let mut slot = self.slot(hash_of(rows.row(block)));
-            while self.slots[slot] != NO_BLOCK {
+            let mut slot = self.slot(hash_of(rows.row(old.block)));
+            while self.slots[slot].block != NO_BLOCK {
                 slot = self.after(slot);
             }
-            self.slots[slot] = block;
+            self.slots[slot] = old;
         }
     }
 }

@@ -79,7 +79,7 @@ impl VerifiedRepo {
         if index.copies() > 0 {
             findings.add(FindingCode::DuplicateBlocks, || format!("{} blocks", index.copies()));
         }
-        let blobs = blob_uses(&index, walked.with_blobs);
+        let blobs = blob_uses(&index, &walked.with_blobs);
         report.blobs = blobs.len() as u64;
         Self {
             index,
@@ -242,31 +242,30 @@ impl VerifiedRepo {
     }
 }
 
-fn blob_uses(index: &Index, with_blobs: Vec<(Block, String)>) -> Vec<BlobUse> {
-    let mut uses: BTreeMap<Cid, BlobUse> = BTreeMap::new();
-    let mut add = |blob: &OwnedBlobRef, path: &str| {
-        let entry = uses.entry(blob.cid).or_insert_with(|| BlobUse {
-            cid: blob.cid,
-            mime_type: blob.mime_type.to_string(),
-            size: blob.size,
-            records: Vec::new(),
-        });
-        entry.size = entry.size.or(blob.size);
-        if entry.records.last().is_none_or(|last| last != path) {
-            entry.records.push(path.to_owned());
-        }
-    };
+fn blob_uses(index: &Index, with_blobs: &[(Block, String)]) -> Vec<BlobUse> {
+    let mut found: Vec<(OwnedBlobRef, u32)> = Vec::with_capacity(with_blobs.len());
     let mut seen = BlockSet::for_index(index);
-    for (block, path) in with_blobs.into_iter().filter(|(block, _)| seen.insert(*block)) {
-        for (_, blob) in index.blobs(block) {
-            add(blob, &path);
-        }
+    for (n, (block, _)) in (0..).zip(with_blobs).filter(|(_, (block, _))| seen.insert(*block)) {
+        found.extend(index.blobs(*block).iter().map(|(_, blob)| (blob.clone(), n)));
         // Proved by the walk already, because it looks like a tree node.
-        if let Some(bytes) = index.kept_bytes(block) {
-            let _ = record::check(bytes, &mut |blob| add(&blob.into(), &path));
+        if let Some(bytes) = index.kept_bytes(*block) {
+            let _ = record::check(bytes, &mut |blob| found.push((blob.into(), n)));
         }
     }
-    uses.into_values().collect()
+    found.sort_by(|(a, m), (b, n)| (&a.cid, m).cmp(&(&b.cid, n)));
+    let mut uses: Vec<BlobUse> = Vec::with_capacity(found.len());
+    for same in found.chunk_by(|(a, _), (b, _)| a.cid == b.cid) {
+        let (first, _) = &same[0];
+        let mut records: Vec<u32> = same.iter().map(|(_, n)| *n).collect();
+        records.dedup();
+        uses.push(BlobUse {
+            cid: first.cid,
+            mime_type: first.mime_type.to_string(),
+            size: same.iter().find_map(|(blob, _)| blob.size),
+            records: records.into_iter().map(|n| with_blobs[n as usize].1.clone()).collect(),
+        });
+    }
+    uses
 }
 
 /// Iterates over all records of a repository in key order.

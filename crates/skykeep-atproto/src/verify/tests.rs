@@ -119,6 +119,64 @@ fn a_sound_repository_is_proved_and_written_the_same_from_any_order() {
 }
 
 #[test]
+fn blocks_that_come_again_change_nothing_wherever_they_stand() {
+    let mut maker = Maker::new(2000);
+    maker
+        .records
+        .extend((0..2000).step_by(3).map(|n| (path(n), text("the same"))));
+    let blocks = maker.blocks(1);
+    let root = blocks[0].0;
+    let prove = |order: &[(Cid, Vec<u8>)], threads| {
+        let mut sources = [car(root, order)];
+        let check = RepoCheck::of(&maker.history()).threads(threads);
+        let checked = check.run(&mut sources).unwrap();
+        let repo = checked.repo.unwrap_or_else(|| panic!("{:?}", checked.report));
+        rewind(&mut sources);
+        let mut out = Vec::new();
+        repo.write_base(&mut sources, &mut out).unwrap();
+        (out, repo.records().collect::<Vec<_>>(), checked.report.findings)
+    };
+    // In tree order, every record wherever a path names it.
+    let named: BTreeMap<Cid, Vec<u8>> = blocks.iter().cloned().collect();
+    let in_order = |cids: &[Cid]| -> Vec<_> { cids.iter().map(|cid| (*cid, named[cid].clone())).collect() };
+    let mut again = Vec::new();
+    in_tree_order(&named, root, &mut again);
+    let mut once = again.clone();
+    let mut seen = std::collections::HashSet::new();
+    once.retain(|cid| seen.insert(*cid));
+    let (base, records, findings) = prove(&in_order(&once), 1);
+    assert_eq!(findings, []);
+    assert_eq!(base, car(root, &in_order(&once)).into_inner());
+    assert!(again.len() > once.len() + 600);
+    let twice: Vec<Cid> = once.iter().flat_map(|cid| [*cid, *cid]).collect();
+    let in_a_row = [once.clone(), again.clone(), once.clone()].concat();
+    for (cids, threads) in [(&again, 1), (&twice, 2), (&in_a_row, 2)] {
+        let (same_base, same_records, findings) = prove(&in_order(cids), threads);
+        assert!(same_base == base && same_records == records);
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].code, FindingCode::DuplicateBlocks);
+        assert_eq!(findings[0].detail, format!("{} blocks", cids.len() - once.len()));
+    }
+}
+
+/// All blocks of a repository, each as often as it is named.
+fn in_tree_order(blocks: &BTreeMap<Cid, Vec<u8>>, cid: Cid, order: &mut Vec<Cid>) {
+    order.push(cid);
+    let bytes = &blocks[&cid];
+    if let Ok(commit) = Commit::decode(bytes) {
+        return in_tree_order(blocks, commit.data, order);
+    }
+    let mut entries = Vec::new();
+    let Ok(left) = mst::decode(bytes, &mut entries) else {
+        return;
+    };
+    let links = entries.iter().flat_map(|entry| [Some(entry.value), entry.right]);
+    for link in [left].into_iter().chain(links).flatten() {
+        in_tree_order(blocks, link, order);
+    }
+}
+
+#[test]
 fn an_increment_holds_what_is_new_and_proves_with_its_base() {
     let mut maker = Maker::new(2000);
     let old = maker.blocks(1);

@@ -12,6 +12,7 @@
 //! subtrees would otherwise be a walk without end. For the same reason keys beyond the longest path are not hashed.
 
 use std::collections::{BTreeMap, HashSet};
+use std::hint::black_box;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -215,7 +216,13 @@ impl<'a> Walker<'a> {
     /// Walks a node that is sound by itself.
     fn sound(&mut self, block: Block, layer: Option<u32>, node: Node<'a>, key: &mut Vec<u8>) {
         let layer = self.layer(layer, node.layer);
-        let (left, links) = node.links().split_first().expect("a node has a place for its left link");
+        let (left, links) = node
+            .links()
+            .split_first()
+            .expect("a node has a place for its left link");
+        if node.layer > 0 {
+            self.ask_ahead(node);
+        }
         self.subtree(self.target(block, node.first_link, *left), layer);
         key.clear();
         for (n, (Key { prefix, suffix }, [value, right])) in node.keys().zip(links.as_chunks().0).enumerate() {
@@ -232,6 +239,14 @@ impl<'a> Walker<'a> {
             }
             self.subtree(self.target(block, link + 1, *right), layer);
         }
+    }
+
+    /// Asks memory for all nodes below a node before it is needed for the first: in a file in no order each of them would
+    /// be waited for.
+    fn ask_ahead(&self, node: Node<'a>) {
+        let below = node.links().iter().step_by(2).filter_map(|link| link.block());
+        let below = below.filter_map(|block| self.index.node(block));
+        black_box(below.fold(0, |all, node| all ^ node.links().len()));
     }
 
     /// The block that a link of the node in `block` leads to, or the name of one that is missing.
@@ -346,7 +361,7 @@ impl<'a> Walker<'a> {
                 .findings
                 .add(FindingCode::BadRecord, || format!("{}: {what}", text(key)));
         };
-        let mut has_blobs = !self.index.blobs(block).is_empty();
+        let mut has_blobs = self.index.row(block).has_blobs();
         if let Some(fault) = self.index.fault(block) {
             bad(fault);
         }
