@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use skykeep_atproto::{Cid, Did, Handle};
 use skykeep_net::{CancellationToken, Client, NetConfig};
 use skykeep_vault::layout::AccountFolder;
-use skykeep_vault::{FolderStore, Vault, Writer, WriterKey};
+use skykeep_vault::{Reach, Staging, Vault, Writer, WriterKey};
 use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
 
@@ -42,7 +42,7 @@ pub(crate) struct Inner {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) client: Client,
     pub(crate) writer_key: WriterKey,
-    pub(crate) staging: Vault,
+    pub(crate) staging: Staging,
     pub(crate) runs: Arc<Runs>,
     pub(crate) events: broadcast::Sender<Event>,
     /// Wakes the scheduler: something is to be looked at now.
@@ -168,11 +168,10 @@ async fn writer_key(data: &DataFolder) -> Result<WriterKey, Error> {
     }
 }
 
-async fn open_staging(data: &DataFolder, key: &WriterKey, now: Timestamp) -> Result<Vault, Error> {
+async fn open_staging(data: &DataFolder, key: &WriterKey, now: Timestamp) -> Result<Staging, Error> {
     let path = data.staging();
     std::fs::create_dir_all(&path).map_err(Error::data(&path))?;
-    let store = FolderStore::open(path, key.id()).await.map_err(Error::Staging)?;
-    Vault::create(Arc::new(store), key, now).await.map_err(Error::Staging)
+    Staging::create(path, key, now).await.map_err(Error::Staging)
 }
 
 impl Inner {
@@ -204,6 +203,16 @@ impl Inner {
     ) -> Result<T, Error> {
         let catalogue = Arc::clone(&self.catalogue);
         blocking(move || Ok(question(&catalogue)?)).await
+    }
+
+    /// Staging, and after it every place that is there: what has left staging is in them.
+    pub(crate) async fn reach(&self) -> Reach {
+        let mut places = Vec::new();
+        for place in self.settings().places {
+            // A place that is not there has nothing to give.
+            places.extend(crate::backup::open(self, &place).await.ok());
+        }
+        Reach::new(&self.staging, places)
     }
 
     /// A name for a download that nothing else has.
@@ -387,7 +396,7 @@ impl Inner {
             .await
     }
 
-    async fn raise_problem(&self, subject: &Subject, problem: Problem, now: Timestamp) -> Result<(), Error> {
+    pub(crate) async fn raise_problem(&self, subject: &Subject, problem: Problem, now: Timestamp) -> Result<(), Error> {
         let (subject, told) = (subject.clone(), problem.clone());
         let new = self
             .ask(move |catalogue| catalogue.raise(&subject, &problem, now))

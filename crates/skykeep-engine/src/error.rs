@@ -94,6 +94,8 @@ pub enum Error {
         did: Did,
         /// What was found.
         findings: Vec<Finding>,
+        /// How many earlier ones that failed were dropped, to bound what is set aside.
+        dropped: u64,
     },
     /// The commit is dated further ahead than clocks differ.
     #[error("the repository of {did} is dated in the future: {rev}")]

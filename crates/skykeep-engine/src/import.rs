@@ -22,7 +22,7 @@ use skykeep_vault::{Facts, IdentityKind, MissingBlob, Origin, Writer, WriterKey}
 use tracing::info;
 
 use crate::api::{Person, Phase, SignatureVerdict};
-use crate::backup::{self, identity};
+use crate::backup::{self, Told, identity};
 use crate::runs::Reporter;
 use crate::{Engine, Error, blocking};
 
@@ -117,7 +117,7 @@ impl Engine {
         self.inner.rebuild_account(&did).await?;
         if !self.inner.settings().places.is_empty() {
             reporter.phase(Phase::Delivering, None, None);
-            backup::deliver(&self.inner, &reporter, Timestamp::now()).await?;
+            backup::deliver(&self.inner, &reporter, Timestamp::now(), Told::Yes).await?;
         }
         drop(reporter);
         info!(%did, snapshots = imported.snapshots.len(), "imported");
@@ -186,8 +186,8 @@ impl Engine {
     ) -> Result<ImportedSnapshot, Error> {
         // A writer of its own, so that our own chain of captures goes on undisturbed.
         let key = WriterKey::generate().map_err(Error::Staging)?;
-        let staging = &self.inner.staging;
-        let mut writer = Writer::begin(staging, did, &key).await.map_err(Error::Staging)?;
+        let reach = self.inner.reach().await;
+        let mut writer = Writer::begin_within(&reach, did, &key).await.map_err(Error::Staging)?;
         reporter.phase(Phase::Keeping, None, None);
         let source = File::open(file).map_err(Error::data(file))?;
         writer

@@ -123,7 +123,9 @@ impl Engine {
                     ControlFlow::Continue(())
                 }
             };
-            skykeep_vault::deliver(&[&vault], &inner.staging, &account, &mut watch)
+            inner
+                .staging
+                .adopt(&vault, &account, &mut watch)
                 .await
                 .map_err(at_place)?;
             let host = url::Url::parse(&body.host)

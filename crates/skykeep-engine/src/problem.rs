@@ -80,6 +80,14 @@ pub(crate) fn shrunk(records: u64, media: u64) -> Problem {
         .into_problem()
 }
 
+/// What a person reads about a place that lacks snapshots whose files are elsewhere.
+pub(crate) fn behind(place: &str, snapshots: usize) -> Problem {
+    draft("place_behind", Note, &[ShowDetail])
+        .with("place", place)
+        .with("snapshots", snapshots)
+        .into_problem()
+}
+
 /// What a person reads about damaged files in a place.
 pub(crate) fn damage_found(place: &str, files: usize, snapshots: usize) -> Problem {
     draft(DAMAGE_FOUND, Danger, &[CheckNow, OpenPlace])
@@ -116,8 +124,11 @@ fn of(error: &Error) -> Draft {
         Error::BadIdentityLog { did, reason } => draft("identity_log_bad", Danger, &[TryAgain, ShowDetail])
             .with("did", did)
             .detail(reason),
-        Error::Unproved { did, findings } => {
-            let all: Vec<String> = findings.iter().map(|f| format!("{}: {}", f.code, f.detail)).collect();
+        Error::Unproved { did, findings, dropped } => {
+            let mut all: Vec<String> = findings.iter().map(|f| format!("{}: {}", f.code, f.detail)).collect();
+            if *dropped > 0 {
+                all.push(format!("dropped to save room: {dropped} earlier answers"));
+            }
             draft("repo_unproved", Danger, &[BackUpNow, ShowDetail])
                 .with("did", did)
                 .detail(all.join("\n"))
@@ -457,6 +468,7 @@ mod tests {
             },
             Error::StaleKey {
                 did: did(),
+                dropped: 3,
                 operation: None,
             },
             Error::Import {
@@ -514,6 +526,7 @@ mod tests {
                     !text.is_empty() && !text.starts_with("problem."),
                     "{}: {text}",
                     problem.code
+        problems.push(behind("Drive", 3));
                 );
                 assert!(!text.contains(['{', '}']), "{}: {text}", problem.code);
                 for word in JARGON {

@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use skykeep_atproto::Did;
-use skykeep_atproto::plc::KeyHistory;
-use skykeep_atproto::verify::{RepoCheck, VerifiedRepo};
+use skykeep_atproto::did::Method;
+use skykeep_atproto::plc::{self, KeyHistory};
+use skykeep_atproto::verify::VerifiedRepo;
+use skykeep_atproto::{Did, DidDocument};
 use skykeep_vault::layout::{AccountFolder, SnapshotName};
-use skykeep_vault::{Contents, IdentityKind, Kind, Snapshot, Vault};
+use skykeep_vault::{Contents, Error as Vault, IdentityKind, Kind, Reach, Snapshot};
 use tracing::info;
 
 use crate::api::{self, Comparison};
 use crate::engine::unknown;
 use crate::words::words;
-use crate::{Engine, Error, backup, blocking};
+use crate::{Engine, Error, blocking};
 
 /// What an export wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,30 +86,25 @@ impl Engine {
                 .map(|s| s.id.clone())
                 .ok_or_else(|| unknown("snapshot", did))?,
         };
-        let found = self.find_whole(did, &id).await?;
-        let (vault, account) = (&found.vault, &found.snapshot.manifest.account);
-        let broken = |source: skykeep_vault::Error| Error::SnapshotBroken {
-            id: id.clone(),
-            reason: source.to_string(),
-        };
+        let found = self.find(did, &id).await?;
+        let account = &found.snapshot.manifest.account;
+        let (repo, files) = self.prove(&found).await?;
 
         let car_path = folder.join("repo.car");
         let car = File::create(&car_path).map_err(Error::data(&car_path))?;
-        let scratch = self.inner.data.incoming();
-        let written = vault.write_car(&found.snapshot, &scratch, car).await.map_err(broken)?;
+        let written = Reach::write_car(Arc::clone(&repo), files, car).await;
+        let written = written.map_err(|error| broken(&id, error))?;
 
-        let needed = self.read_repo(did, &id).await?;
         let blobs = folder.join("blobs");
         fs::create_dir(&blobs).map_err(Error::data(&blobs))?;
         let (mut count, mut missing) = (0, Vec::new());
-        for blob in needed.blobs() {
+        for blob in repo.blobs() {
             let Some(object) = found.contents.blobs.get(&blob.cid) else {
                 missing.push(blob.cid.to_string());
                 continue;
             };
             let path = blobs.join(blob.cid.to_string());
-            let file = File::create(&path).map_err(Error::data(&path))?;
-            match vault.copy_object(account, object, file).await {
+            match found.reach.copy_object(account, object, &path).await {
                 Ok(()) => count += 1,
                 Err(error) => {
                     fs::remove_file(&path).map_err(Error::data(&path))?;
@@ -120,10 +116,8 @@ impl Engine {
             (IdentityKind::AuditLog, "plc-log.json"),
             (IdentityKind::DidDocument, "did.json"),
         ] {
-            if let Some(bytes) = identity_part(vault, &found.snapshot, &found.contents, kind)
-                .await
-                .map_err(broken)?
-            {
+            let part = found.identity(kind).await.map_err(|error| broken(&id, error))?;
+            if let Some(bytes) = part {
                 let path = folder.join(name);
                 fs::write(&path, bytes).map_err(Error::data(&path))?;
             }
@@ -132,7 +126,7 @@ impl Engine {
             folder: folder.to_owned(),
             snapshot: id.clone(),
             car_bytes: written.len,
-            records: needed.record_count(),
+            records: repo.record_count(),
             blobs: count,
             missing,
         };
@@ -143,80 +137,111 @@ impl Engine {
     }
 
     /// A snapshot's repository, proved again. Errors: `Unknown`, `SnapshotBroken`.
-    pub(crate) async fn read_repo(&self, did: &Did, id: &str) -> Result<Arc<VerifiedRepo>, Error> {
-        let found = self.find_whole(did, id).await?;
-        let (snapshot, contents) = (&found.snapshot, &found.contents);
-        let broken = |reason: String| Error::SnapshotBroken {
-            id: id.to_owned(),
-            reason,
-        };
-        let files = found
-            .vault
-            .repo_files(&snapshot.manifest.account, contents, &self.inner.data.incoming())
-            .await;
-        let mut files = files.map_err(|error| broken(error.to_string()))?;
-        let body = &snapshot.manifest.body;
-        let history = KeyHistory::of_key(body.did.clone(), body.signing.key);
-        let commit = body.commit.cid;
-        let checked = blocking(move || Ok(RepoCheck::of(&history).root(commit).run(&mut files)?)).await?;
-        let finding = checked
-            .report
-            .findings
-            .first()
-            .map(|f| format!("{}: {}", f.code, f.detail))
-            .unwrap_or_default();
-        checked.repo.map(Arc::new).ok_or_else(|| broken(finding))
+    async fn read_repo(&self, did: &Did, id: &str) -> Result<Arc<VerifiedRepo>, Error> {
+        let found = self.find(did, id).await?;
+        Ok(self.prove(&found).await?.0)
     }
 
-    /// A snapshot where it can be read: staging first, then the places. Errors: `Unknown`, `SnapshotBroken`.
-    async fn find_whole(&self, did: &Did, id: &str) -> Result<Found, Error> {
+    /// A snapshot: its manifest from staging, or from the first place that has it; its files from wherever they are.
+    ///
+    /// Errors: `Unknown`, `SnapshotBroken`.
+    async fn find(&self, did: &Did, id: &str) -> Result<Found, Error> {
         let name: SnapshotName = id.parse().map_err(|_| unknown("snapshot", id))?;
         let account = AccountFolder::of(did).map_err(Error::Staging)?;
-        let mut vaults = vec![self.inner.staging.clone()];
-        for place in self.inner.settings().places {
-            // A place that is not there has nothing to give.
-            vaults.extend(backup::open(&self.inner, &place).await.ok());
-        }
+        let reach = self.inner.reach().await;
         let mut reason = None;
-        for vault in vaults {
+        for vault in reach.vaults() {
             let found = async {
                 let snapshot = vault.snapshot(&account, &name).await?;
                 let contents = vault.contents(&snapshot).await?;
-                for object in contents.repo() {
-                    // There at all; what is in it is proved by whoever reads it.
-                    if vault.store().get(&account.file(&object.name)).await?.is_none() {
-                        return Err(skykeep_vault::Error::Absent {
-                            name: object.name.to_string(),
-                        });
-                    }
-                }
-                Ok(Found {
-                    vault: vault.clone(),
-                    snapshot,
-                    contents,
-                })
+                Ok::<_, Vault>((snapshot, contents))
             };
             match found.await {
-                Ok(found) => return Ok(found),
-                Err(skykeep_vault::Error::Absent { name }) if name == id => {}
-                Err(error) => reason = Some(error.to_string()),
+                Ok((snapshot, contents)) => {
+                    return Ok(Found {
+                        reach,
+                        snapshot,
+                        contents,
+                    });
+                }
+                Err(Vault::Absent { name }) if name.ends_with(id) => {}
+                Err(error) => reason = Some(error),
             }
         }
-        Err(reason.map_or_else(
-            || unknown("snapshot", id),
-            |reason| Error::SnapshotBroken {
-                id: id.to_owned(),
-                reason,
-            },
+        Err(reason.map_or_else(|| unknown("snapshot", id), |error| broken(id, error)))
+    }
+
+    /// Proves a snapshot's repository by what the identity's log says, whoever wrote the vault.
+    ///
+    /// Errors: `SnapshotBroken`.
+    async fn prove(&self, found: &Found) -> Result<(Arc<VerifiedRepo>, Vec<File>), Error> {
+        let id = found.snapshot.name.to_string();
+        let keys = found
+            .keys()
+            .await
+            .map_err(|reason| Error::SnapshotBroken { id: id.clone(), reason })?;
+        let scratch = self.inner.data.incoming();
+        let (repo, files) = found
+            .reach
+            .prove(&found.snapshot, &found.contents, &keys, &scratch)
+            .await
+            .map_err(|error| broken(&id, error))?;
+        Ok((Arc::new(repo), files))
+    }
+}
+
+/// A snapshot, and the vaults that its files are in.
+struct Found {
+    reach: Reach,
+    snapshot: Snapshot,
+    contents: Contents,
+}
+
+impl Found {
+    /// What it holds of the identity, from the first vault that has it sound.
+    async fn identity(&self, kind: IdentityKind) -> Result<Option<Vec<u8>>, Vault> {
+        let mut first = None;
+        for vault in self.reach.vaults() {
+            match identity_part(vault, &self.snapshot, &self.contents, kind).await {
+                Ok(part) => return Ok(part),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        first.map_or(Ok(None), Err)
+    }
+
+    /// The keys that the account's own log gives, which proves itself by the DID. A did:web has no log: its document of
+    /// that day names the key, and where there is none the manifest has to be believed. Errors: why there are none.
+    async fn keys(&self) -> Result<KeyHistory, String> {
+        let did = &self.snapshot.manifest.body.did;
+        if did.method() == Method::Plc {
+            let log = self.identity(IdentityKind::AuditLog).await;
+            let log = log.map_err(|error| error.to_string())?;
+            let entries = plc::parse_log(&log.ok_or("the identity's log is not in it")?);
+            let audit = plc::audit(Some(did), &entries.map_err(|error| error.to_string())?);
+            if let Some(problem) = audit.problems().first() {
+                return Err(format!("the identity's log does not hold: {}", problem.fault.code()));
+            }
+            return audit
+                .key_history()
+                .ok_or_else(|| "the identity's log names no key".to_owned());
+        }
+        let document = self.identity(IdentityKind::DidDocument).await.ok().flatten();
+        let key = document
+            .and_then(|bytes| DidDocument::parse(did, &bytes).ok())
+            .and_then(|document| document.signing_key);
+        Ok(key.map_or_else(
+            || self.snapshot.manifest.signing_history(),
+            |key| KeyHistory::of_key(did.clone(), key),
         ))
     }
 }
 
-/// A snapshot and where it was found.
-struct Found {
-    vault: Vault,
-    snapshot: Snapshot,
-    contents: Contents,
+fn broken(id: &str, error: impl ToString) -> Error {
+    Error::SnapshotBroken {
+        id: id.to_owned(),
+        reason: error.to_string(),
+    }
 }
 
 /// Largest thing that is known of an identity, in bytes.
@@ -224,11 +249,11 @@ const MAX_IDENTITY: u64 = 32 << 20;
 
 /// What a snapshot holds of the identity, as it was served.
 pub(crate) async fn identity_part(
-    vault: &Vault,
+    vault: &skykeep_vault::Vault,
     snapshot: &Snapshot,
     contents: &Contents,
     kind: IdentityKind,
-) -> Result<Option<Vec<u8>>, skykeep_vault::Error> {
+) -> Result<Option<Vec<u8>>, Vault> {
     let manifest = &snapshot.manifest;
     let Some(part) = manifest.body.identity.iter().find(|part| part.what == kind.as_str()) else {
         return Ok(None);

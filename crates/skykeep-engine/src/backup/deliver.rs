@@ -1,19 +1,25 @@
-//! From staging to every place.
+//! From staging to every place, and out of staging.
 //!
 //! Each place is tried by itself: one that is absent or full does not keep the others from being complete, and catches up
-//! when it is back. What a place holds is remembered as last confirmed.
+//! when it is back. What a place holds is remembered as last confirmed. A file leaves staging when every place that counts
+//! has it ([`skykeep_vault::Staging::release`]); a place counts while it was there in the last [`COUNTS_FOR`], so that a
+//! drive that is gone for good does not fill this computer. One that comes back later is served from the other places.
 
 use std::ops::ControlFlow;
 
-use jiff::Timestamp;
-use skykeep_vault::{FolderStore, Vault};
+use jiff::{SignedDuration, Timestamp};
+use skykeep_vault::layout::{AccountFolder, SnapshotName};
+use skykeep_vault::{Delivered, FolderStore, Vault};
 use tracing::{info, warn};
 
-use crate::Error;
 use crate::catalogue::Subject;
 use crate::engine::Inner;
 use crate::runs::Reporter;
 use crate::settings::Place;
+use crate::{Error, problem};
+
+/// For how long a place that is away keeps files staged that another place has.
+const COUNTS_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// How the places fared.
 #[derive(Debug, Default)]
@@ -28,17 +34,47 @@ pub(crate) struct Delivery {
     pub(crate) failed: Option<Error>,
 }
 
-/// Delivers what staging holds of the account to every place.
+/// Whether a delivery is a phase of its own that people see, or happens in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Its files are counted.
+    Yes,
+    /// The phase under way goes on.
+    No,
+}
+
+/// Delivers what staging holds of the account to every place, and lets go of what all of them have then.
 ///
 /// Errors: `Stopped`, and those of staging and the catalogue; what fails at a place is in the answer.
-pub(crate) async fn deliver(inner: &Inner, reporter: &Reporter, now: Timestamp) -> Result<Delivery, Error> {
+pub(crate) async fn deliver(inner: &Inner, reporter: &Reporter, now: Timestamp, told: Told) -> Result<Delivery, Error> {
     let mut delivery = Delivery::default();
+    let account = AccountFolder::of(reporter.did()).map_err(Error::Staging)?;
+    let mut places = Vec::new();
     for place in inner.settings().places {
-        match deliver_to(inner, reporter, &place, now).await {
-            Ok(()) => delivery.reached += 1,
+        let vault = open(inner, &place).await;
+        places.push((place, vault));
+    }
+    let (mut holders, mut news, mut all) = (Vec::new(), false, true);
+    for n in 0..places.len() {
+        let place = &places[n].0;
+        // What has left staging comes from another place.
+        let others = places.iter().enumerate().filter(|(other, _)| *other != n);
+        let others = others.filter_map(|(_, (_, vault))| vault.as_ref().ok());
+        let sources: Vec<&Vault> = std::iter::once(&*inner.staging).chain(others).collect();
+        let served = match &places[n].1 {
+            Ok(vault) => serve(inner, reporter, &account, &sources, (place, vault), now, told).await,
+            Err(_) => open(inner, place).await.map(|_| false),
+        };
+        match served {
+            Ok(files) => {
+                delivery.reached += 1;
+                news |= files;
+                holders.extend(places[n].1.as_ref().ok().cloned());
+            }
             Err(error) if error.is_stop() => return Err(error),
             Err(error) => {
                 warn!(place = %place.name, %error, "not delivered");
+                all &= !counts(inner, place, now).await?;
                 let absent = matches!(
                     &error,
                     Error::Place {
@@ -51,43 +87,104 @@ pub(crate) async fn deliver(inner: &Inner, reporter: &Reporter, now: Timestamp) 
                     .await?;
                 if absent {
                     delivery.absent += 1;
-                    delivery.absent_name = place.name;
+                    delivery.absent_name.clone_from(&place.name);
                 } else {
                     delivery.failed = Some(error);
                 }
             }
         }
     }
+    if all && news {
+        release(inner, reporter, &account, &holders).await?;
+    }
     Ok(delivery)
 }
 
-async fn deliver_to(inner: &Inner, reporter: &Reporter, place: &Place, now: Timestamp) -> Result<(), Error> {
+/// Delivers to one place; whether it lacked anything.
+async fn serve(
+    inner: &Inner,
+    reporter: &Reporter,
+    account: &AccountFolder,
+    sources: &[&Vault],
+    (place, vault): (&Place, &Vault),
+    now: Timestamp,
+    told: Told,
+) -> Result<bool, Error> {
     let at_place = |source| Error::Place {
         name: place.name.clone(),
         source,
     };
-    let vault = open(inner, place).await?;
-    let account = skykeep_vault::layout::AccountFolder::of(reporter.did()).map_err(Error::Staging)?;
-    let cancel = reporter.cancel();
     let mut watch = |progress: skykeep_vault::Progress| {
-        reporter.done(progress.files, progress.bytes);
-        if cancel.is_cancelled() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
+        if told == Told::Yes {
+            reporter.done(progress.files, progress.bytes);
         }
+        go_on(reporter)
     };
-    let delivered = skykeep_vault::deliver(&[&inner.staging], &vault, &account, &mut watch)
+    let mut delivered = skykeep_vault::deliver(sources, vault, account, &mut watch)
         .await
         .map_err(at_place)?;
-    let kept_back = delivered.undelivered.len() + delivered.findings.len();
-    if kept_back > 0 {
-        warn!(place = %place.name, kept_back, "snapshots that staging does not have whole");
-    }
     info!(place = %place.name, files = delivered.files, bytes = delivered.bytes, "delivered");
-    let (there, _) = vault.snapshot_names(&account).await.map_err(at_place)?;
+    let (there, _) = vault.snapshot_names(account).await.map_err(at_place)?;
     let there: Vec<String> = there.iter().map(ToString::to_string).collect();
-    inner.confirmed(reporter.did(), place, there, &vault, now).await
+    inner.confirmed(reporter.did(), place, there, vault, now).await?;
+    if let Some(error) = newest_undelivered(&inner.staging, account, &mut delivered).await? {
+        return Err(Error::Staging(error));
+    }
+    let behind = delivered.undelivered.len() + delivered.findings.len();
+    if behind > 0 {
+        warn!(place = %place.name, behind, "snapshots that are nowhere in reach whole");
+        let subject = Subject::Place(place.vault.to_string());
+        inner
+            .raise_problem(&subject, problem::behind(&place.name, behind), now)
+            .await?;
+    }
+    Ok(delivered.files > 0)
+}
+
+/// Why the newest snapshot is not at a place, if it is not: then the place does not hold what the run made.
+async fn newest_undelivered(
+    staging: &Vault,
+    account: &AccountFolder,
+    delivered: &mut Delivered,
+) -> Result<Option<skykeep_vault::Error>, Error> {
+    if delivered.undelivered.is_empty() {
+        return Ok(None);
+    }
+    let latest = staging.latest(account, None).await.map_err(Error::Staging)?;
+    let is_latest = |name: &SnapshotName| latest.as_ref().is_some_and(|latest| latest.name == *name);
+    let at = delivered.undelivered.iter().position(|(name, _)| is_latest(name));
+    Ok(at.map(|at| delivered.undelivered.swap_remove(at).1))
+}
+
+/// Lets go of what all of `holders` have. That it cannot is no fault of a run: the files are there twice.
+async fn release(inner: &Inner, reporter: &Reporter, account: &AccountFolder, holders: &[Vault]) -> Result<(), Error> {
+    let mut watch = |_| go_on(reporter);
+    let writer = inner.writer_key.id();
+    match inner.staging.release(account, &writer, holders, &mut watch).await {
+        Ok(released) if released.files > 0 => {
+            info!(files = released.files, bytes = released.bytes, "released from staging");
+        }
+        Ok(_) => {}
+        Err(skykeep_vault::Error::Stopped) => return Err(Error::Stopped),
+        Err(error) => warn!(%error, "nothing is released from staging"),
+    }
+    Ok(())
+}
+
+/// Whether files stay staged for a place that could not be served.
+async fn counts(inner: &Inner, place: &Place, now: Timestamp) -> Result<bool, Error> {
+    let id = place.vault.to_string();
+    let seen = inner.ask(move |catalogue| catalogue.place(&id)).await?;
+    let seen = seen.and_then(|facts| facts.last_seen).unwrap_or(place.added);
+    Ok(now.duration_since(seen) < COUNTS_FOR)
+}
+
+fn go_on(reporter: &Reporter) -> ControlFlow<()> {
+    if reporter.cancel().is_cancelled() {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
 }
 
 /// The vault of a place. Errors: `Place`.

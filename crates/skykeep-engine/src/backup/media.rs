@@ -1,8 +1,8 @@
 //! Pictures and videos: each fetched once, proved against its CID, and each loss recorded with what needs it.
 
 use std::io::{Seek, SeekFrom};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::{StreamExt, stream};
 use skykeep_atproto::verify::{BlobUse, VerifiedBlob};
@@ -11,20 +11,34 @@ use skykeep_net::pds::Pds;
 use skykeep_vault::{Facts, MissingBlob, Writer};
 use tracing::debug;
 
-use super::Run;
+use super::{Run, Told, deliver};
 use crate::api::Phase;
 use crate::{Error, blocking};
 
-/// Blobs fetched at once; the host's queue holds them to its own bound.
-const AT_ONCE: usize = 3;
+/// Blobs under way at once, most of them waiting for a disk to sync; the host's queue holds requests to its own bound.
+const AT_ONCE: usize = 8;
 
 /// Largest blob that is fetched, in bytes. Hosts allow 100 MB.
 const MAX_BLOB: u64 = 1 << 30;
 
-/// Blobs after which a manifest is committed and delivered, so that a long first backup keeps what it has.
+/// Blobs after which a manifest is committed and delivered, and what every place has leaves staging: a first backup of
+/// any size keeps what it has when it is cut off, and passes through a small part of this computer's disk.
 const BATCH: usize = 1000;
+/// The same in bytes.
+const BATCH_BYTES: u64 = 512 << 20;
 
-/// Fetches what is lacking and stages it. Answers what could not be had.
+/// Part of the disk, and bytes, that no media are staged into when the places do not take them.
+const SPARE: (u64, u64) = (20, 1 << 30);
+
+/// What became of media.
+pub(super) struct Fetched {
+    /// How many are kept now.
+    pub(super) kept: u64,
+    /// What could not be had.
+    pub(super) missing: Vec<MissingBlob>,
+}
+
+/// Fetches what is lacking and stages it.
 ///
 /// `known` is missing already and stays in the manifests in between. Errors: those that stop the run; a blob that the
 /// host does not give is no error.
@@ -35,55 +49,97 @@ pub(super) async fn fetch(
     lacking: Vec<BlobUse>,
     known: &[MissingBlob],
     facts: &impl Fn(Vec<MissingBlob>, u64) -> Facts,
-) -> Result<Vec<MissingBlob>, Error> {
+) -> Result<Fetched, Error> {
     // The host's sizes are claims, but good enough for an estimate; without all of them there is none.
     let total: Option<u64> = lacking.iter().map(|blob| blob.size).sum();
-    let mut left = lacking.len();
-    run.reporter.phase(Phase::Media, Some(left as u64), total);
-    let mut missing = Vec::new();
-    let mut lacking = lacking.into_iter().peekable();
-    while lacking.peek().is_some() {
-        let batch: Vec<BlobUse> = lacking.by_ref().take(BATCH).collect();
-        left -= batch.len();
-        let lost = Mutex::new(Vec::new());
+    run.reporter.phase(Phase::Media, Some(lacking.len() as u64), total);
+    let mut fetched = Fetched {
+        kept: 0,
+        missing: Vec::new(),
+    };
+    let mut lacking = lacking.into_iter();
+    while lacking.len() > 0 {
+        let (batch, left) = (Batch::default(), Mutex::new(lacking));
+        let next = || {
+            let mut left = left.lock().unwrap_or_else(PoisonError::into_inner);
+            batch.has_room().then(|| left.next()).flatten()
+        };
         let shared = &*writer;
-        let mut going = stream::iter(batch)
-            .map(|blob| {
-                let lost = &lost;
-                async move {
-                    if let Some(reason) = keep(run, shared, pds, &blob).await? {
-                        lost.lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .push(MissingBlob::new(&blob, reason));
-                    }
-                    Ok::<(), Error>(())
-                }
-            })
+        let mut going = stream::iter(std::iter::from_fn(next))
+            .map(|blob| keep(run, shared, pds, blob, &batch))
             .buffer_unordered(AT_ONCE);
         while let Some(outcome) = going.next().await {
             outcome?;
         }
         drop(going);
-        missing.extend(lost.into_inner().unwrap_or_else(PoisonError::into_inner));
-        if left > 0 {
-            let so_far = known.iter().chain(&missing).cloned().collect();
-            run.commit(writer, facts(so_far, left as u64)).await?;
+        lacking = left.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let kept = batch.kept.into_inner();
+        fetched.kept += kept;
+        fetched
+            .missing
+            .extend(batch.lost.into_inner().unwrap_or_else(PoisonError::into_inner));
+        if lacking.len() > 0 && kept > 0 {
+            let so_far = known.iter().chain(&fetched.missing).cloned().collect();
+            run.commit(writer, facts(so_far, lacking.len() as u64)).await?;
+            let delivery = deliver(run.inner, run.reporter, run.now, Told::No).await?;
+            if delivery.reached == 0 {
+                has_room(run).await?;
+            }
         }
     }
-    Ok(missing)
+    Ok(fetched)
 }
 
-/// Keeps one blob; the reason when it cannot be had.
-async fn keep(run: &Run<'_>, writer: &Writer, pds: &Pds, blob: &BlobUse) -> Result<Option<&'static str>, Error> {
-    if writer.adopt_blob(blob).await.map_err(Error::Staging)? {
+/// What one batch came to.
+#[derive(Default)]
+struct Batch {
+    begun: AtomicUsize,
+    bytes: AtomicU64,
+    kept: AtomicU64,
+    lost: Mutex<Vec<MissingBlob>>,
+}
+
+impl Batch {
+    /// Whether one more begins in this batch; it counts as begun then.
+    fn has_room(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) < BATCH_BYTES && self.begun.fetch_add(1, Ordering::Relaxed) < BATCH
+    }
+}
+
+/// Media that no place takes fill this computer's disk only so far.
+///
+/// Errors: `Staging` (`Full`) when no more should be staged.
+async fn has_room(run: &Run<'_>) -> Result<(), Error> {
+    let probe = run.inner.staging.store().probe().await.map_err(Error::Staging)?;
+    let (Some(free), Some(total)) = (probe.free, probe.total) else {
+        return Ok(());
+    };
+    let (part, bytes) = SPARE;
+    if free < bytes.min(total / part) {
+        return Err(Error::Staging(skykeep_vault::Error::Full { needed: None }));
+    }
+    Ok(())
+}
+
+/// Keeps one blob, or notes why it cannot be had.
+async fn keep(run: &Run<'_>, writer: &Writer, pds: &Pds, blob: BlobUse, batch: &Batch) -> Result<(), Error> {
+    let kept = |bytes: u64| {
+        batch.kept.fetch_add(1, Ordering::Relaxed);
+        batch.bytes.fetch_add(bytes, Ordering::Relaxed);
+    };
+    if writer.adopt_blob(&blob).await.map_err(Error::Staging)? {
         run.reporter.add(1, blob.size.unwrap_or(0));
-        return Ok(None);
+        kept(blob.size.unwrap_or(0));
+        return Ok(());
     }
     let mut reason = None;
     // Bytes that do not match may have been spoilt on the way: once more, then the blob is missing.
     for _ in 0..2 {
-        reason = match fetch_one(run, writer, pds, blob).await {
-            Ok(()) => None,
+        reason = match fetch_one(run, writer, pds, &blob).await {
+            Ok(bytes) => {
+                kept(bytes);
+                None
+            }
             Err(Error::Net(error)) if reason_of(&error).is_some() => reason_of(&error),
             Err(Error::Protocol(skykeep_atproto::Error::HashMismatch { cid })) => {
                 debug!(%cid, "the host's bytes are not this blob");
@@ -95,7 +151,11 @@ async fn keep(run: &Run<'_>, writer: &Writer, pds: &Pds, blob: &BlobUse) -> Resu
         break;
     }
     run.reporter.add(1, 0);
-    Ok(reason)
+    if let Some(reason) = reason {
+        let mut lost = batch.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.push(MissingBlob::new(&blob, reason));
+    }
+    Ok(())
 }
 
 /// Why one blob cannot be had, when it is about this blob and not about the host.
@@ -111,7 +171,8 @@ fn reason_of(error: &Net) -> Option<&'static str> {
     }
 }
 
-async fn fetch_one(run: &Run<'_>, writer: &Writer, pds: &Pds, blob: &BlobUse) -> Result<(), Error> {
+/// Fetches, proves and stages one blob; its length in bytes.
+async fn fetch_one(run: &Run<'_>, writer: &Writer, pds: &Pds, blob: &BlobUse) -> Result<u64, Error> {
     let path = run.inner.incoming("blob")?;
     let limit = MAX_BLOB;
     let fetched = async {
@@ -141,7 +202,8 @@ async fn fetch_one(run: &Run<'_>, writer: &Writer, pds: &Pds, blob: &BlobUse) ->
             Ok((verified, file))
         })
         .await?;
-        writer.put_blob(blob, &verified, file).await.map_err(Error::Staging)
+        writer.put_blob(blob, &verified, file).await.map_err(Error::Staging)?;
+        Ok(verified.len())
     };
     let outcome = fetched.await;
     // Swept at the next start in any case.

@@ -4,24 +4,30 @@
 //! and what was kept before is never touched. A run may be cut off anywhere; the next one finds what is already there.
 //!
 //! 1. Who is it: audit log, keys, host ([`identity`]). Signatures are judged by this.
-//! 2. What is new: the host's latest commit. The same as kept: nothing is written, but once a day a manifest says
-//!    "still the same, checked".
-//! 3. Fetch what is new, or everything, and prove it with what is kept ([`repo`]).
+//! 2. What is new: the host's latest commit. The same as kept, and the identity too: nothing is written, whoever asked
+//!    for the run, but once a day a manifest says "still the same, checked".
+//! 3. Fetch what is new, or everything, and prove it with what is kept ([`repo`]). What is kept is staged, or in a place;
+//!    when neither is in reach everything is fetched, and so is what a place lacks and nobody in reach has.
 //! 4. Stage it and commit a manifest with media pending; deliver, so that posts are safe within seconds.
-//! 5. Fetch media, each proved against its CID, each loss recorded ([`media`]); commit; deliver.
+//! 5. Fetch media in batches, each proved against its CID, each loss recorded ([`media`]); commit; deliver; what every
+//!    place has then leaves staging ([`deliver`]).
+//!
+//! A run that cannot capture still delivers what is staged: a drive that is back need not wait for a host that is gone.
 
 mod deliver;
 pub(crate) mod identity;
 mod media;
 mod repo;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use skykeep_atproto::Did;
 use skykeep_atproto::verify::VerifiedRepo;
+use skykeep_atproto::{Cid, Did};
 use skykeep_net::pds::{LatestCommit, Pds};
-use skykeep_vault::{Facts, IdentityKind, MissingBlob, Origin, Snapshot, Writer};
+use skykeep_vault::layout::{AccountFile, Checksum};
+use skykeep_vault::{Contents, Facts, IdentityKind, MissingBlob, Origin, PutRepo, Reach, Snapshot, Writer};
 use tracing::{info, warn};
 
 use self::identity::{Identity, Remembered};
@@ -31,7 +37,7 @@ use crate::runs::Reporter;
 use crate::snapshots::identity_part;
 use crate::{Error, problem, rows, schedule};
 
-pub(crate) use self::deliver::{Delivery, deliver, open};
+pub(crate) use self::deliver::{Delivery, Told, deliver, open};
 
 /// What a run did.
 #[derive(Debug)]
@@ -48,7 +54,7 @@ struct Run<'a> {
     reporter: &'a Reporter,
     did: &'a Did,
     now: Timestamp,
-    /// Asked for by a person: nothing that is only due now and then is left out.
+    /// Asked for by a person: nothing that is only asked for now and then is left out.
     by_hand: bool,
 }
 
@@ -61,27 +67,40 @@ pub(crate) async fn run(inner: &Arc<Inner>, reporter: &Reporter, now: Timestamp,
         now,
         by_hand,
     };
-    let changed = run.capture().await?;
+    let captured = run.capture().await;
+    if let Err(error) = &captured
+        && error.is_stop()
+    {
+        return captured.map(|changed| Done {
+            changed,
+            delivery: Delivery::default(),
+        });
+    }
     reporter.phase(Phase::Delivering, None, None);
-    let delivery = deliver(inner, reporter, now).await?;
-    Ok(Done { changed, delivery })
+    let delivery = deliver(inner, reporter, now, Told::Yes).await;
+    let changed = captured?;
+    Ok(Done {
+        changed,
+        delivery: delivery?,
+    })
 }
 
 impl Run<'_> {
     /// Brings staging up to date; true when there was anything new.
     async fn capture(&self) -> Result<bool, Error> {
         let cancel = self.reporter.cancel();
-        let staging = &self.inner.staging;
-        let mut writer = Writer::begin(staging, self.did, &self.inner.writer_key)
+        let reach = self.inner.reach().await;
+        let mut writer = Writer::begin_within(&reach, self.did, &self.inner.writer_key)
             .await
             .map_err(Error::Staging)?;
         let previous = writer.previous().cloned();
         let history = self.inner.history(self.did, self.now).await?;
         let policy = self.inner.policy(self.did)?;
-        let daily = previous.is_none() || self.by_hand || schedule::wants_manifest(&policy, &history, self.now);
+        let due = previous.is_none() || schedule::wants_manifest(&policy, &history, self.now);
         let before = self.remembered(&writer).await?;
         let known_missing = writer.chain().map(|chain| chain.missing.clone()).unwrap_or_default();
-        let identity = identity::ask(&self.inner.client, self.did, &before, daily, cancel).await?;
+        let thorough = due || self.by_hand;
+        let identity = identity::ask(&self.inner.client, self.did, &before, thorough, cancel).await?;
         let pds = Pds::new(&self.inner.client, &identity.host)?;
         let latest = pds.get_latest_commit(self.did, cancel).await?;
         self.inner
@@ -90,9 +109,7 @@ impl Run<'_> {
 
         let facts = self.inner.machine_facts(self.now).await?;
         let full = schedule::wants_full(&policy, &history, &facts, self.now);
-        let same_commit = writer.head() == Some(latest.cid);
-        let same_identity =
-            previous.is_some() && identity.log.as_ref().is_some_and(|log| log.head == before.audit_head);
+        let same_commit = writer.chain().map(Contents::commit) == Some(latest.cid);
         let moved = previous
             .as_ref()
             .is_some_and(|snapshot| snapshot.manifest.body.host != identity.host.as_str());
@@ -101,26 +118,35 @@ impl Run<'_> {
             media.pending > 0 || media.missing > 0 && self.by_hand
         });
         let retry_media = unfinished || schedule::wants_media_retry(&policy, &history, &facts, self.now);
+        let lost = lost(&reach, &writer).await?;
+        if !lost.is_empty() {
+            warn!(did = %self.did, files = lost.len(), "a place lacks what nobody in reach has; the host is asked again");
+            writer.lost(&lost);
+        }
 
-        let mut proved = None;
-        if !same_commit || full {
-            proved = self.fetch(&mut writer, &identity, &pds, &latest, full || moved).await?;
+        let (mut proved, mut new_commit) = (None, false);
+        if !same_commit || full || !lost.is_empty() {
+            let whole = full || moved || !lost.is_empty();
+            if let Some((repo, put)) = self.fetch(&reach, &mut writer, &identity, &pds, &latest, whole).await? {
+                new_commit = put != PutRepo::Unchanged;
+                proved = Some(repo);
+            }
             if full {
                 self.inner.fetched_whole(self.did, self.now).await?;
             }
         }
         if proved.is_none() && retry_media {
-            proved = repo::read_back(self.inner, &writer, &identity).await?;
+            proved = repo::read_back(self.inner, &reach, &writer, &identity).await?;
         }
-        let changed = !same_commit || !same_identity || moved;
-        if !changed && !retry_media && !daily {
-            info!(did = %self.did, rev = %latest.rev, "unchanged");
-            self.inner.checked(self.did, self.now).await?;
-            return Ok(false);
+        let changed = new_commit || moved || previous.is_none() || !is_known(&identity, &before, &writer);
+        let mut host_did = previous
+            .as_ref()
+            .and_then(|snapshot| snapshot.manifest.body.host_did.clone());
+        if changed || due {
+            let describe = previous.is_none() || moved || due;
+            let told = self.put_identity(&mut writer, &identity, &pds, describe).await?;
+            host_did = told.or(host_did);
         }
-        let host_did = self
-            .put_identity(&mut writer, &identity, &pds, previous.is_none() || moved || daily)
-            .await?;
         let facts = |missing: Vec<MissingBlob>, pending: u64| Facts {
             captured: self.now,
             server_time: None,
@@ -133,38 +159,45 @@ impl Run<'_> {
             missing,
             pending,
         };
-        match proved {
-            None => {
-                // The same repository: what was missing still is.
-                let pending = previous
-                    .as_ref()
-                    .map_or(0, |snapshot| snapshot.manifest.body.media.pending);
-                self.commit(&mut writer, facts(known_missing, pending)).await?;
-            }
-            Some(repo) => {
-                let known = if retry_media { Vec::new() } else { known_missing };
-                self.with_media(&mut writer, &repo, &pds, known, &facts).await?;
-            }
+        let mut missing = known_missing;
+        let mut pending = previous
+            .as_ref()
+            .map_or(0, |snapshot| snapshot.manifest.body.media.pending);
+        let mut news = changed;
+        if let Some(repo) = proved {
+            let known = if retry_media { Vec::new() } else { missing };
+            let media = self
+                .fetch_media(&mut writer, &repo, &pds, known, new_commit, &facts)
+                .await?;
+            news |= media.news;
+            (missing, pending) = (media.missing, 0);
+        }
+        if news || due {
+            self.commit(&mut writer, facts(missing, pending)).await?;
+        } else {
+            info!(did = %self.did, rev = %latest.rev, "unchanged");
         }
         if let Some(previous) = &previous {
             self.report_shrink(previous, &writer).await?;
         }
         self.inner.checked(self.did, self.now).await?;
-        Ok(changed)
+        Ok(news)
     }
 
     /// Fetches, proves and stages the repository; `None` when the host's answer turned out to be what is kept.
     async fn fetch(
         &self,
+        reach: &Reach,
         writer: &mut Writer,
         identity: &Identity,
         pds: &Pds,
         latest: &LatestCommit,
         whole: bool,
-    ) -> Result<Option<Arc<VerifiedRepo>>, Error> {
+    ) -> Result<Option<(Arc<VerifiedRepo>, PutRepo)>, Error> {
         let fetched = repo::fetch(
             self.inner,
             self.reporter,
+            reach,
             writer,
             identity,
             pds,
@@ -176,42 +209,57 @@ impl Run<'_> {
         let Some(proved) = fetched else { return Ok(None) };
         self.reporter.phase(Phase::Keeping, None, None);
         let repo = proved.repo;
-        writer
+        let put = writer
             .put_repo(&repo, &identity.history, proved.sources)
             .await
             .map_err(Error::Staging)?;
-        info!(did = %self.did, rev = ?repo.commit().rev, records = repo.record_count(), "proved and staged");
-        Ok(Some(repo))
+        info!(did = %self.did, rev = ?repo.commit().rev, records = repo.record_count(), ?put, "proved and staged");
+        Ok(Some((repo, put)))
     }
 
-    /// Commits posts first, then fetches media and commits again.
-    async fn with_media(
+    /// Fetches the media that the repository needs and that are not kept. `known` could not be had lately and wait for
+    /// their daily retry. With `posts_first` what was proved is committed and delivered before.
+    async fn fetch_media(
         &self,
         writer: &mut Writer,
         repo: &Arc<VerifiedRepo>,
         pds: &Pds,
-        known_missing: Vec<MissingBlob>,
+        known: Vec<MissingBlob>,
+        posts_first: bool,
         facts: &impl Fn(Vec<MissingBlob>, u64) -> Facts,
-    ) -> Result<(), Error> {
+    ) -> Result<Media, Error> {
+        let cids = |missing: &[MissingBlob]| -> BTreeSet<Cid> { missing.iter().map(|missing| missing.cid).collect() };
+        let told = writer.chain().map(|chain| cids(&chain.missing)).unwrap_or_default();
         let mut lacking = writer.lacks(repo);
-        // Those that the host did not have lately wait for their daily retry.
-        let mut missing = known_missing;
+        let mut missing = known;
         missing.retain(|old| lacking.iter().any(|blob| blob.cid == old.cid));
-        lacking.retain(|blob| !missing.iter().any(|old| old.cid == blob.cid));
+        let waiting = cids(&missing);
+        lacking.retain(|blob| !waiting.contains(&blob.cid));
+        let mut kept = 0;
         if !lacking.is_empty() {
-            self.commit(writer, facts(missing.clone(), lacking.len() as u64))
-                .await?;
-            self.inner.listen_changed();
-            let early = deliver(self.inner, self.reporter, self.now).await?;
-            info!(did = %self.did, places = early.reached, pending = lacking.len(), "posts kept");
-            missing.extend(media::fetch(self, writer, pds, lacking, &missing, facts).await?);
+            if posts_first {
+                self.commit(writer, facts(missing.clone(), lacking.len() as u64))
+                    .await?;
+                self.inner.listen_changed();
+                let early = deliver(self.inner, self.reporter, self.now, Told::No).await?;
+                info!(did = %self.did, places = early.reached, pending = lacking.len(), "posts kept");
+            }
+            let fetched = media::fetch(self, writer, pds, lacking, &missing, facts).await?;
+            missing.extend(fetched.missing);
+            kept = fetched.kept;
             self.inner.media_tried(self.did, self.now).await?;
         }
         missing.sort_by_key(|missing| missing.cid);
         if !missing.is_empty() {
             warn!(did = %self.did, missing = missing.len(), "media that the host does not give");
         }
-        self.commit(writer, facts(missing, 0)).await
+        let pending = writer
+            .previous()
+            .is_some_and(|snapshot| snapshot.manifest.body.media.pending > 0);
+        Ok(Media {
+            news: kept > 0 || pending || cids(&missing) != told,
+            missing,
+        })
     }
 
     /// Commits a manifest and remembers it.
@@ -281,6 +329,55 @@ impl Run<'_> {
                 .await?;
         }
         Ok(())
+    }
+}
+
+/// How the media of a repository stand.
+struct Media {
+    /// Whether the next manifest says something else than the last.
+    news: bool,
+    /// All that could not be had.
+    missing: Vec<MissingBlob>,
+}
+
+/// Whether what was asked of the identity is what the last snapshot says.
+fn is_known(identity: &Identity, before: &Remembered, writer: &Writer) -> bool {
+    let same_log = identity.log.as_ref().is_none_or(|log| log.head == before.audit_head);
+    let parts = writer
+        .previous()
+        .into_iter()
+        .flat_map(|snapshot| &snapshot.manifest.body.identity);
+    let document = parts
+        .filter(|part| part.what == IdentityKind::DidDocument.as_str())
+        .map(|part| &part.name)
+        .next();
+    let held = |bytes: &[u8]| {
+        let sum = Checksum::of(bytes);
+        let objects = writer.chain().into_iter().flat_map(|chain| &chain.identity);
+        objects
+            .filter(|object| Some(&object.name) == document)
+            .any(|object| object.sum == sum)
+    };
+    same_log && identity.document.as_deref().is_none_or(held)
+}
+
+/// What the last snapshot needs and nobody in reach has, when a place in reach does not have that snapshot: it can only
+/// come from the host again. A place that is away is waited for otherwise.
+async fn lost(reach: &Reach, writer: &Writer) -> Result<BTreeSet<AccountFile>, Error> {
+    let (Some(previous), Some(chain)) = (writer.previous(), writer.chain()) else {
+        return Ok(BTreeSet::new());
+    };
+    let mut behind = false;
+    for place in reach.vaults().iter().skip(1) {
+        match place.snapshot_names(writer.account()).await {
+            Ok((names, _)) => behind |= !names.contains(&previous.name),
+            Err(error) => warn!(%error, "a place cannot be looked at"),
+        }
+    }
+    if behind {
+        reach.lacks(writer.account(), chain).await.map_err(Error::Staging)
+    } else {
+        Ok(BTreeSet::new())
     }
 }
 

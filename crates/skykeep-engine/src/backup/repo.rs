@@ -1,6 +1,6 @@
 //! Getting a repository and proving it.
 //!
-//! What is new is asked for with `since` and proved together with what is kept. Where that does not hold, everything is
+//! What is new is asked for with `since` and proved together with what is kept, here or in a place. Where that does not hold, everything is
 //! asked for; where even that does not hold, the bytes are set aside with the reasons and what was kept stands. A host
 //! reads its blocks while its owner goes on writing, so a whole answer with gaps is asked for again before it is judged.
 
@@ -15,7 +15,7 @@ use skykeep_atproto::plc::KeyHistory;
 use skykeep_atproto::verify::{Checked, RepoCheck, Report, SignedBy, VerifiedRepo};
 use skykeep_atproto::{Cid, Tid};
 use skykeep_net::pds::{LatestCommit, Pds};
-use skykeep_vault::Writer;
+use skykeep_vault::{Reach, Writer};
 use tracing::{info, warn};
 
 use super::identity::Identity;
@@ -46,6 +46,7 @@ pub(super) struct Proved {
 pub(super) async fn fetch(
     inner: &Inner,
     reporter: &Reporter,
+    reach: &Reach,
     writer: &Writer,
     identity: &Identity,
     pds: &Pds,
@@ -53,7 +54,7 @@ pub(super) async fn fetch(
     whole: bool,
     now: Timestamp,
 ) -> Result<Option<Proved>, Error> {
-    let kept = kept_files(inner, writer).await;
+    let kept = kept_files(inner, reach, writer).await;
     if let (Some((head, rev, _)), false) = (&kept, whole) {
         let download = Download::get(inner, reporter, identity, pds, Some(rev)).await?;
         let checked = prove(reporter, &identity.history, kept.as_ref(), &download, true).await?;
@@ -91,16 +92,17 @@ pub(super) async fn fetch(
     let Some((file, report, _)) = last else {
         return Err(Error::Stopped);
     };
-    Err(reject(writer, identity, file, report, now).await)
+    Err(reject(inner, writer, identity, file, report, now).await)
 }
 
-/// The commit that staging holds, proved again from its files: for media that are still to come.
+/// The commit that is kept, proved again from its files: for media that are still to come.
 pub(super) async fn read_back(
     inner: &Inner,
+    reach: &Reach,
     writer: &Writer,
     identity: &Identity,
 ) -> Result<Option<Arc<VerifiedRepo>>, Error> {
-    let Some((head, _, mut files)) = kept_files(inner, writer).await else {
+    let Some((head, _, mut files)) = kept_files(inner, reach, writer).await else {
         return Ok(None);
     };
     let history = identity.history.clone();
@@ -108,19 +110,15 @@ pub(super) async fn read_back(
     Ok(checked.repo.map(Arc::new))
 }
 
-/// Head, its rev and the files of what is kept; `None` when nothing is, or it cannot be read.
-async fn kept_files(inner: &Inner, writer: &Writer) -> Option<(Cid, Tid, Vec<File>)> {
-    let snapshot = writer.previous()?;
+/// Head, its rev and the files of what is kept, from staging or a place; `None` when nothing is, or none can be read.
+async fn kept_files(inner: &Inner, reach: &Reach, writer: &Writer) -> Option<(Cid, Tid, Vec<File>)> {
+    let rev = writer.previous()?.manifest.body.commit.rev;
     let head = writer.head()?;
     let scratch = inner.data.incoming();
-    match inner
-        .staging
-        .repo_files(&snapshot.manifest.account, writer.chain()?, &scratch)
-        .await
-    {
-        Ok(files) => Some((head, snapshot.manifest.body.commit.rev, files)),
+    match reach.repo_files(writer.account(), writer.chain()?, &scratch).await {
+        Ok(files) => Some((head, rev, files)),
         Err(error) => {
-            warn!(%error, "what is staged cannot be read; a new base follows");
+            warn!(%error, "what is kept cannot be read; a new base follows");
             None
         }
     }
@@ -241,8 +239,15 @@ async fn accept(
     Ok(proved)
 }
 
-/// Sets the bytes aside with the reasons.
-async fn reject(writer: &Writer, identity: &Identity, file: File, report: Report, now: Timestamp) -> Error {
+/// Sets the bytes aside with the reasons. A host that lies each hour does not fill the disk with it.
+async fn reject(
+    inner: &Inner,
+    writer: &Writer,
+    identity: &Identity,
+    file: File,
+    report: Report,
+    now: Timestamp,
+) -> Error {
     let reason = json!({
         "did": identity.did,
         "host": identity.host.as_str(),
@@ -252,11 +257,24 @@ async fn reject(writer: &Writer, identity: &Identity, file: File, report: Report
         "sound": report.sound,
         "findings": report.findings,
     });
-    if let Err(error) = writer.put_rejected(file, now, &reason).await {
-        warn!(%error, "what failed its proof could not be set aside");
-    }
+    let aside = async {
+        let file = writer.put_rejected(file, now, &reason).await?;
+        let dropped = inner.staging.trim_rejected(writer.account()).await?;
+        Ok::<_, skykeep_vault::Error>((file, dropped))
+    };
+    let dropped = match aside.await {
+        Ok((file, dropped)) => {
+            warn!(did = %identity.did, %file, dropped, "what failed its proof is set aside");
+            dropped
+        }
+        Err(error) => {
+            warn!(%error, "what failed its proof could not be set aside");
+            0
+        }
+    };
     Error::Unproved {
         did: identity.did.clone(),
         findings: report.findings,
+        dropped,
     }
 }
