@@ -6,10 +6,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::BASE32_NOPAD;
-use serde::{Deserialize, Serialize};
-
+use crate::as_text::as_text;
 use crate::{Error, sha256};
+use data_encoding::BASE32_NOPAD;
 
 /// What the named bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,12 +101,6 @@ impl fmt::Display for Cid {
     }
 }
 
-impl fmt::Debug for Cid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl FromStr for Cid {
     type Err = Error;
 
@@ -125,19 +118,7 @@ impl FromStr for Cid {
     }
 }
 
-impl Serialize for Cid {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Cid {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
+as_text!(Cid);
 
 #[cfg(test)]
 mod tests {

@@ -7,11 +7,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::Error;
+use crate::as_text::as_text;
 
 /// The longest multibase text that is decoded at all: base58 takes time by the square of its length.
 const MAX_MULTIBASE: usize = 128;
@@ -167,25 +167,7 @@ impl fmt::Display for DidKey {
     }
 }
 
-impl fmt::Debug for DidKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Serialize for DidKey {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for DidKey {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
+as_text!(DidKey);
 
 /// A private key. Wiped from memory when dropped; `Debug` prints `<secret>`.
 #[derive(Clone)]

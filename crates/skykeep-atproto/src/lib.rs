@@ -4,6 +4,7 @@
 //! ends on hostile input with a typed error and bounded memory, and only [`verify`] can make the types that the vault
 //! accepts. Sources: the AT Protocol specifications (Repository, Data Model, DID, Handle, Cryptography) and did:plc.
 
+mod as_text;
 pub mod car;
 pub mod cbor;
 pub mod cid;
