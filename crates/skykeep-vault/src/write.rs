@@ -467,7 +467,7 @@ impl Writer {
             sum: Checksum(*blob.cid.digest()),
             kind: Kind::Blob {
                 cid: blob.cid,
-                mime: blob.mime_type.clone(),
+                mime: blob.mime_type.to_string(),
                 record: blob.records.first().cloned().unwrap_or_default(),
             },
         };

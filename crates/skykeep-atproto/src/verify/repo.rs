@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
 
 use super::SignedCommit;
 use super::batch::{Block, OwnedBlobRef};
@@ -38,7 +39,7 @@ pub struct BlobUse {
     /// Its name.
     pub cid: Cid,
     /// What its uploader said it is.
-    pub mime_type: String,
+    pub mime_type: Arc<str>,
     /// Its length in bytes, as the records have it; absent in the legacy form.
     pub size: Option<u64>,
     /// Paths of the records that refer to it, in tree order; of several with the same bytes only the first.
@@ -256,13 +257,15 @@ fn blob_uses(index: &Index, with_blobs: &[(Block, String)]) -> Vec<BlobUse> {
     let mut uses: Vec<BlobUse> = Vec::with_capacity(found.len());
     for same in found.chunk_by(|(a, _), (b, _)| a.cid == b.cid) {
         let (first, _) = &same[0];
-        let mut records: Vec<u32> = same.iter().map(|(_, n)| *n).collect();
-        records.dedup();
+        let mut records = Vec::with_capacity(same.len());
+        for of_a_record in same.chunk_by(|(_, m), (_, n)| m == n) {
+            records.push(with_blobs[of_a_record[0].1 as usize].1.clone());
+        }
         uses.push(BlobUse {
             cid: first.cid,
-            mime_type: first.mime_type.to_string(),
+            mime_type: Arc::clone(&first.mime_type),
             size: same.iter().find_map(|(blob, _)| blob.size),
-            records: records.into_iter().map(|n| with_blobs[n as usize].1.clone()).collect(),
+            records,
         });
     }
     uses
