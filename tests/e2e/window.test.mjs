@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { busName, startDesktop, startNetwork, trayMenu } from './lib/desktop.mjs';
+import { busName, closeWindow, isOpen, startDesktop, startNetwork, trayMenu } from './lib/desktop.mjs';
 import { endAll, run, until } from './lib/processes.mjs';
 import { openWindow } from './lib/webdriver.mjs';
 
@@ -120,7 +120,7 @@ describe('the first minute', () => {
 
   step('backing up again finds nothing new, and says so', async () => {
     await window.click(MAIN_BUTTON);
-    await window.says('li.snapshot', /Nothing new, checked again/);
+    await window.says('li.checked', /Nothing new, checked again/);
     await window.says('section.status', /Last checked just now/);
     await window.find(MAIN_BUTTON);
     await window.click('li.snapshot button');
@@ -131,13 +131,6 @@ describe('the first minute', () => {
 
 describe('out of the way', () => {
   let pid;
-  const windows = () => run('xdotool', ['search', '--onlyvisible', '--name', '^Skykeep$'], { env }).catch(() => '');
-  const isOpen = async () => (await windows()).trim() !== '';
-  const close = async () => {
-    const [id] = (await windows()).trim().split('\n');
-    await run('xdotool', ['windowactivate', '--sync', id, 'key', '--clearmodifiers', 'alt+F4'], { env });
-    await until('the window to close', async () => !(await isOpen()));
-  };
   const pages = () =>
     run('ps', ['--ppid', String(pid), '-o', 'stat=,comm=']).then((all) =>
       all.split('\n').filter((line) => /^[^Z]\S*\s+WebKitWebProces/.test(line)),
@@ -151,7 +144,7 @@ describe('out of the way', () => {
 
   step('closing the window leaves Skykeep in the tray, without its web view', async () => {
     pid = await until('Skykeep on the bus', () => busName(env, 'app.skykeep.desktop.SingleInstance'));
-    await close();
+    await closeWindow(env);
     await until('the web view to end', async () => (await pages()).length === 0);
     process.kill(pid, 0);
     const menu = await until('the tray menu', () => trayMenu(env, pid));
@@ -163,10 +156,10 @@ describe('out of the way', () => {
 
   step('a second start shows the first one’s window, and ends', async () => {
     await run(APP, [], { env });
-    await until('the window', isOpen);
-    await close();
+    await until('the window', () => isOpen(env));
+    await closeWindow(env);
     await run(APP, ['--hidden'], { env });
-    assert.equal(await isOpen(), false);
+    assert.equal(await isOpen(env), false);
   });
 
   step('when a person is needed, the desktop says so, and leads to the window', async () => {
@@ -179,7 +172,7 @@ describe('out of the way', () => {
     await until('dunst to show it', async () => Number(await run('dunstctl', ['count', 'displayed'], { env })) > 0);
     await desktop.picture(path.join(PICTURES, '7-notification.png'));
     await run('dunstctl', ['action'], { env });
-    await until('the window', isOpen);
+    await until('the window', () => isOpen(env));
     assert.deepEqual(fs.readdirSync(vault), ['holiday.txt'], 'what is not ours is left alone');
     await until('the tray to say so', async () => {
       const menu = await trayMenu(env, pid);

@@ -8,20 +8,28 @@ use std::{env, fs};
 
 use crate::counts::Counts;
 use crate::package;
-use crate::process::{self, Outcome, command};
+use crate::process::{self, Outcome, command, say};
 use crate::project::{self, Project};
 use crate::suites::Ledger;
-use crate::test::{Run, WINDOW_TEST};
+use crate::test::{E2E, NODE_TEST, Run, WINDOW_TEST};
 
-/// Seconds for each fuzz target.
-const FUZZ_SECONDS: &str = "300";
-/// Where the installed package puts the program.
+/// Seconds for each fuzz target, unless `SKYKEEP_FUZZ_SECONDS` says another number.
+const FUZZ_SECONDS: u64 = 300;
+/// An input that takes longer (in seconds), or more memory (in MiB), is a find.
+const FUZZ_LIMITS: [&str; 2] = ["-timeout=20", "-rss_limit_mb=1024"];
+/// Where the package puts the window's program.
 const INSTALLED: &str = "/usr/bin/skykeep";
+/// Runs a command with the package installed, on a layer over the system that goes away with it.
+const WITH_INSTALLED: &str = "lib/installed.sh";
+/// What only the installed package can show.
+const INSTALLED_TEST: &str = "installed.mjs";
+/// Checks licences, sources and advisories; built from the registry, into the cache folder.
+const CARGO_DENY: &str = "0.20.2";
 
 /// Runs the gate's own suites, after the ordinary ones.
 pub(crate) fn run(project: &Project, ledger: &mut Ledger, run: &Run<'_>) -> Outcome<()> {
     ledger.suite("dependencies (cargo deny)", || dependencies(project))?;
-    ledger.suite("fuzzing", || fuzzing(project))?;
+    ledger.suite("fuzzing", || fuzzing(project, run.conditions.seed()))?;
     let mut built = None;
     let sound = ledger.suite("package", || {
         built = Some(package::build_and_check(project, "deb")?);
@@ -30,10 +38,12 @@ pub(crate) fn run(project: &Project, ledger: &mut Ledger, run: &Run<'_>) -> Outc
     let (true, Some(package)) = (sound, built) else {
         return Ok(());
     };
-    ledger.suite("end to end: window, optimised", || {
-        run.e2e(WINDOW_TEST, &project.built("release", "skykeep"))
-    })?;
-    ledger.suite("end to end: window, installed", || installed(&package, run))?;
+    for (name, test) in [
+        ("end to end: window, installed", WINDOW_TEST),
+        ("end to end: package", INSTALLED_TEST),
+    ] {
+        ledger.suite(name, || installed(&package, test, run))?;
+    }
     Ok(())
 }
 
@@ -69,54 +79,118 @@ fn cargo_deny() -> Outcome<PathBuf> {
         .join("tools");
     let program = root.join("bin/cargo-deny");
     if !program.is_file() {
+        say(&format!(
+            "cargo-deny is built into {}; that takes minutes.",
+            root.display()
+        ));
         let mut install = command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        install.args(["install", "--locked", "cargo-deny", "--root"]).arg(&root);
-        process::must("cargo install cargo-deny", install.env_remove("CARGO_TARGET_DIR"))?;
+        install.args([
+            "install",
+            "--quiet",
+            "--locked",
+            "cargo-deny",
+            "--version",
+            CARGO_DENY,
+            "--root",
+        ]);
+        process::must(
+            "cargo install cargo-deny",
+            install.arg(&root).env_remove("CARGO_TARGET_DIR"),
+        )?;
     }
     Ok(program)
 }
 
 /// Each target of `fuzz/` for some minutes, from the kept corpus. A find ends it and stays under `fuzz/artifacts`.
-fn fuzzing(project: &Project) -> Outcome<Counts> {
-    let sources = project.path("fuzz/fuzz_targets");
-    let entries = fs::read_dir(&sources).map_err(|error| format!("{}: {error}", sources.display()))?;
-    let mut targets: Vec<String> = entries
-        .flatten()
-        .filter_map(|entry| Some(entry.path().file_stem()?.to_str()?.to_owned()))
-        .collect();
-    targets.sort();
+fn fuzzing(project: &Project, seed: u64) -> Outcome<Counts> {
+    let seconds = match env::var("SKYKEEP_FUZZ_SECONDS") {
+        Ok(text) => text
+            .trim()
+            .parse()
+            .map_err(|_| format!("SKYKEEP_FUZZ_SECONDS is {text:?}, not a number"))?,
+        Err(_) => FUZZ_SECONDS,
+    };
+    let mut build = in_fuzz(project, "build");
+    if !process::run("fuzz targets", build.args(["--quiet", "--bins"]))?.success {
+        return Ok(Counts::of_check("fuzz targets are built", false));
+    }
     let mut counts = Counts::default();
-    for target in targets {
-        let success = process::run(&target, &mut fuzz(project, &target))?.success;
-        counts += &Counts::of_check(&format!("fuzzing {target}"), success);
+    for target in fuzz_targets(project)? {
+        say(&format!("-- {target}: {seconds} s, seed {seed}"));
+        let success = process::run(&target, &mut fuzz(project, &target, seconds, seed)?)?.success;
+        if !success {
+            say(&format!(
+                "what was found is under {}",
+                artifacts(project, &target).display()
+            ));
+        }
+        counts += &Counts::of_check(&format!("fuzzing {target} (seed {seed})"), success);
     }
     Ok(counts)
 }
 
-fn fuzz(project: &Project, target: &str) -> Command {
-    let mut run = project.cargo("run");
-    run.args(["--release", "--locked", "--bin", target, "--"]);
-    run.arg(format!("-max_total_time={FUZZ_SECONDS}"))
-        .arg(project.path("fuzz/corpus").join(target));
-    run.env("CARGO_TARGET_DIR", project.path("fuzz/target"));
-    // What makes libFuzzer see coverage is in that folder's .cargo/config.toml.
-    run.current_dir(project.path("fuzz"));
-    run
+/// By the names of their sources. Errors: there are none.
+fn fuzz_targets(project: &Project) -> Outcome<Vec<String>> {
+    let sources = project.path("fuzz/fuzz_targets");
+    let entries = fs::read_dir(&sources).map_err(|error| format!("{}: {error}", sources.display()))?;
+    let stem = |entry: fs::DirEntry| Some(entry.path().file_stem()?.to_str()?.to_owned());
+    let mut targets: Vec<String> = entries.flatten().filter_map(stem).collect();
+    targets.sort();
+    match targets.is_empty() {
+        true => Err(format!("there are no fuzz targets in {}", sources.display()).into()),
+        false => Ok(targets),
+    }
 }
 
-/// Installs the package, drives the program it installed, and removes it again.
-fn installed(package: &Path, run: &Run<'_>) -> Outcome<Counts> {
-    let mut counts = Counts::default();
-    if !rustix::process::geteuid().is_root() {
-        counts.set_apart("the installed package", "installing it needs root");
+/// `cargo VERB` where that folder's `.cargo/config.toml` counts: it makes libFuzzer see coverage.
+fn in_fuzz(project: &Project, verb: &str) -> Command {
+    let mut cargo = project.cargo(verb);
+    cargo.args(["--release", "--locked"]);
+    cargo
+        .current_dir(project.path("fuzz"))
+        .env("CARGO_TARGET_DIR", project.path("fuzz/target"));
+    cargo
+}
+
+fn artifacts(project: &Project, target: &str) -> PathBuf {
+    project.path("fuzz/artifacts").join(target)
+}
+
+/// Source: libFuzzer, "Options".
+fn fuzz(project: &Project, target: &str, seconds: u64, seed: u64) -> Outcome<Command> {
+    // What is new goes into the first folder: the kept corpus grows only by hand.
+    let grown = project.path("fuzz/target/grown").join(target);
+    let finds = artifacts(project, target);
+    for folder in [&grown, &finds] {
+        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    let mut run = in_fuzz(project, "run");
+    run.args(["--quiet", "--bin", target, "--", "-verbosity=0", "-print_final_stats=1"])
+        .args(FUZZ_LIMITS)
+        .arg(format!("-max_total_time={seconds}"))
+        // It takes 32 bits, and 0 for none.
+        .arg(format!("-seed={}", seed % u64::from(u32::MAX) + 1))
+        .arg(format!("-artifact_prefix={}/", finds.display()))
+        .args([grown, project.path("fuzz/corpus").join(target)]);
+    Ok(run)
+}
+
+/// One of the window's tests, with the package installed. Nothing of it stays, whatever happens.
+fn installed(package: &Path, test: &str, run: &Run<'_>) -> Outcome<Counts> {
+    let with_installed = || {
+        let mut command = run.project.command_in(E2E, "sh");
+        command.arg(WITH_INSTALLED);
+        command
+    };
+    if !process::run_quietly(WITH_INSTALLED, with_installed().arg("--try"))?.success {
+        let mut counts = Counts::default();
+        counts.set_apart(
+            test,
+            "installing the package for a while needs root and a layer over the system (overlayfs)",
+        );
         return Ok(counts);
     }
-    if Path::new(INSTALLED).exists() {
-        counts.set_apart("the installed package", "another one is installed, and in use perhaps");
-        return Ok(counts);
-    }
-    process::must("dpkg --install", command("dpkg").arg("--install").arg(package))?;
-    let driven = run.e2e(WINDOW_TEST, Path::new(INSTALLED));
-    process::must("dpkg --remove", command("dpkg").args(["--remove", "skykeep"]))?;
-    driven
+    let mut command = with_installed();
+    command.arg(package).arg("node").args(NODE_TEST).arg(test);
+    run.count(test, command.env("SKYKEEP_APP", INSTALLED), Counts::of_node)
 }

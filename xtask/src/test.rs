@@ -28,7 +28,10 @@ use crate::suites::Ledger;
 pub(crate) const FEATURES: [&str; 2] = ["--features", "custom-protocol"];
 
 /// The window's end-to-end tests, each file a suite.
-const E2E: &str = "tests/e2e";
+pub(crate) const E2E: &str = "tests/e2e";
+
+/// How Node runs a file of tests so that we can read what it says.
+pub(crate) const NODE_TEST: [&str; 3] = ["--test", "--test-reporter=spec", "--test-reporter-destination=stdout"];
 
 /// The one among them that drives the real window.
 pub(crate) const WINDOW_TEST: &str = "window.test.mjs";
@@ -145,6 +148,10 @@ impl Conditions {
         })
     }
 
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     fn line(&self) -> String {
         let kind = if self.exhaustive {
             "everything"
@@ -188,12 +195,7 @@ impl Run<'_> {
     /// `node --test` for a file in one of the repository's folders, counted.
     fn node(&self, folder: &str, file: &str, app: Option<&Path>) -> Outcome<Counts> {
         let mut test = self.project.command_in(folder, "node");
-        test.args([
-            "--test",
-            "--test-reporter=spec",
-            "--test-reporter-destination=stdout",
-            file,
-        ]);
+        test.args(NODE_TEST).arg(file);
         if let Some(app) = app {
             test.env("SKYKEEP_APP", app);
         }

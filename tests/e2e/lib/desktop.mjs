@@ -80,6 +80,23 @@ function listen(env) {
   return () => text.split(/^method call /m).filter((call) => call.includes('member=Notify'));
 }
 
+async function windows(env) {
+  const found = await run('xdotool', ['search', '--onlyvisible', '--name', '^Skykeep$'], { env }).catch(() => '');
+  return found.trim().split('\n').filter(Boolean);
+}
+
+/** Whether Skykeep's window is on the screen. */
+export async function isOpen(env) {
+  return (await windows(env)).length > 0;
+}
+
+/** Closes Skykeep's window as a person would, and resolves when it is gone. */
+export async function closeWindow(env) {
+  const [id] = await windows(env);
+  await run('xdotool', ['windowactivate', '--sync', id, 'key', '--clearmodifiers', 'alt+F4'], { env });
+  await until('the window to close', async () => !(await isOpen(env)));
+}
+
 /** The tray menu of a process, over the bus, as a panel would use it. */
 export async function trayMenu(env, pid) {
   const names = (await askBus(env, 'ListNames')).match(/:\d+\.\d+/g) ?? [];
