@@ -151,7 +151,7 @@ impl RepoCheck {
         };
         let walked = walk::walk(&index, commit.commit.data, threads);
         let from = self.from.and_then(|from| kept(&index, from, threads, &mut findings));
-        let repo = VerifiedRepo::assemble(index, commit, walked, from, threads, &mut report, &mut findings);
+        let repo = VerifiedRepo::assemble(index, commit, walked, from, &mut report, &mut findings);
         let report = report.conclude(findings);
         let expected = self.did.is_some() && report.is_proved();
         Ok(Checked {

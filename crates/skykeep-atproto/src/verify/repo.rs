@@ -6,9 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread;
 
 use super::SignedCommit;
 use super::batch::{Block, OwnedBlobRef};
@@ -65,7 +63,6 @@ impl VerifiedRepo {
         signed: SignedCommit,
         walked: Walked,
         from: Option<(Cid, BlockSet)>,
-        threads: usize,
         report: &mut Report,
         findings: &mut Findings,
     ) -> Self {
@@ -83,7 +80,7 @@ impl VerifiedRepo {
         if index.copies() > 0 {
             findings.add(FindingCode::DuplicateBlocks, || format!("{} blocks", index.copies()));
         }
-        let blobs = blob_uses(&index, &walked.with_blobs, threads);
+        let blobs = blob_uses(&index, &walked.with_blobs);
         report.blobs = blobs.len() as u64;
         Self {
             index,
@@ -246,7 +243,7 @@ impl VerifiedRepo {
     }
 }
 
-fn blob_uses(index: &Index, with_blobs: &[(Block, String)], threads: usize) -> Vec<BlobUse> {
+fn blob_uses(index: &Index, with_blobs: &[(Block, String)]) -> Vec<BlobUse> {
     let mut found: Vec<(OwnedBlobRef, u32)> = Vec::with_capacity(with_blobs.len());
     let mut seen = BlockSet::for_index(index);
     for (n, (block, _)) in (0..).zip(with_blobs).filter(|(_, (block, _))| seen.insert(*block)) {
@@ -257,34 +254,21 @@ fn blob_uses(index: &Index, with_blobs: &[(Block, String)], threads: usize) -> V
         }
     }
     found.sort_by(|(a, m), (b, n)| (&a.cid, m).cmp(&(&b.cid, n)));
-    let blobs: Vec<_> = found.chunk_by(|(a, _), (b, _)| a.cid == b.cid).collect();
-    let share = blobs.len().div_ceil(threads).max(1);
-    thread::scope(|scope| {
-        let work = |some: &[&[_]]| some.iter().map(|same| blob_use(same, with_blobs)).collect::<Vec<_>>();
-        let parts: Vec<_> = blobs
-            .chunks(share)
-            .map(|some| scope.spawn(move || work(some)))
-            .collect();
-        let joined = parts
-            .into_iter()
-            .map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        joined.flatten().collect()
-    })
-}
-
-/// One blob, from all references to it.
-fn blob_use(same: &[(OwnedBlobRef, u32)], with_blobs: &[(Block, String)]) -> BlobUse {
-    let (first, _) = &same[0];
-    let mut records = Vec::with_capacity(same.len());
-    for of_a_record in same.chunk_by(|(_, m), (_, n)| m == n) {
-        records.push(with_blobs[of_a_record[0].1 as usize].1.clone());
+    let mut uses: Vec<BlobUse> = Vec::with_capacity(found.len());
+    for same in found.chunk_by(|(a, _), (b, _)| a.cid == b.cid) {
+        let (first, _) = &same[0];
+        let mut records = Vec::with_capacity(same.len());
+        for of_a_record in same.chunk_by(|(_, m), (_, n)| m == n) {
+            records.push(with_blobs[of_a_record[0].1 as usize].1.clone());
+        }
+        uses.push(BlobUse {
+            cid: first.cid,
+            mime_type: Arc::clone(&first.mime_type),
+            size: same.iter().find_map(|(blob, _)| blob.size),
+            records,
+        });
     }
-    BlobUse {
-        cid: first.cid,
-        mime_type: Arc::clone(&first.mime_type),
-        size: same.iter().find_map(|(blob, _)| blob.size),
-        records,
-    }
+    uses
 }
 
 /// Iterates over all records of a repository in key order.
