@@ -12,6 +12,7 @@ cargo xtask VERB [OPTIONS]
   run       open Skykeep on the real network
   test      all tests, with the minutes of each suite
               --release-gate   also what is exhaustive, long, or needs the installed package
+              --only=WORDS     only the suites whose names hold these words
   check     before a commit: format, lints, quick tests, generated files unchanged
   bench     the verifier beside other libraries; words after -- go to the benchmark
   package   build the Debian package and check it
@@ -52,7 +53,7 @@ impl Verb {
     fn options(self) -> &'static [&'static str] {
         match self {
             Self::Demo => &["--headless", "--once"],
-            Self::Test => &["--release-gate"],
+            Self::Test => &["--release-gate", "--only"],
             Self::Package => &["--rpm"],
             _ => &[],
         }
@@ -87,11 +88,17 @@ impl Request {
         let options: BTreeSet<String> = others[..cut].iter().cloned().collect();
         for option in &options {
             let common = ["--yes", "--no-install"];
-            if !common.contains(&option.as_str()) && !verb.options().contains(&option.as_str()) {
+            let name = option.split_once('=').map_or(option.as_str(), |(name, _)| name);
+            if (name == "--only") != option.contains('=') || ![&common, verb.options()].concat().contains(&name) {
                 return Err(format!("xtask: \"{first}\" does not know \"{option}\""));
             }
         }
         Ok(Self { verb, options, rest })
+    }
+
+    /// The words that `--only=WORDS` gave.
+    pub(crate) fn only(&self) -> Option<&str> {
+        self.options.iter().find_map(|option| option.strip_prefix("--only="))
     }
 
     /// Whether `option` (with its dashes) was given.
@@ -114,6 +121,8 @@ mod tests {
         assert_eq!(request.verb, Verb::Demo);
         assert!(request.has("--headless") && request.has("--once") && request.has("--yes"));
         assert!(!request.has("--release-gate"));
+        assert_eq!(request.only(), None);
+        assert_eq!(parse("test --only=rooms").unwrap().only(), Some("rooms"));
         assert_eq!(parse("").unwrap().verb, Verb::Help);
         assert_eq!(parse("--help").unwrap().verb, Verb::Help);
         assert_eq!(parse("bench -- --records 1000").unwrap().rest, ["--records", "1000"]);
@@ -123,6 +132,8 @@ mod tests {
     fn a_mistake_is_named() {
         assert!(parse("dmeo").unwrap_err().contains("\"dmeo\""));
         assert!(parse("test --headless").unwrap_err().contains("\"--headless\""));
+        assert!(parse("test --only").unwrap_err().contains("\"--only\""));
+        assert!(parse("demo --once=yes").unwrap_err().contains("\"--once=yes\""));
         assert!(parse("demo now").unwrap_err().contains("\"now\""));
         assert!(parse("test -- something").unwrap_err().contains("after --"));
     }

@@ -12,8 +12,9 @@ use crate::test::{FEATURES, TestPrograms, lints, npm};
 /// Format, lints, the rooms' own tests, the window's types, and that the generated types are unchanged.
 pub(crate) fn check(project: &Project, request: &Request) -> Outcome<()> {
     needs::make_sure(project, request, &[Need::Compilers, Need::Window, Need::WindowPackages])?;
-    let mut ledger = Ledger::open();
+    let mut ledger = Ledger::open(None);
     ledger.check("format", project.cargo("fmt").args(["--all", "--check"]))?;
+    ledger.check("window lints (eslint)", &mut npm(project, "lint"))?;
     ledger.check("window types (svelte-check)", &mut npm(project, "check"))?;
     // The window's package compiles only beside its pages.
     if !project.path("ui/dist/index.html").is_file() {

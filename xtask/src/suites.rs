@@ -10,6 +10,8 @@ use crate::process::{self, Outcome, say};
 pub(crate) struct Ledger {
     began: Instant,
     suites: Vec<Suite>,
+    /// Only suites whose names hold these words are run.
+    only: Option<String>,
 }
 
 #[derive(Debug)]
@@ -20,10 +22,12 @@ struct Suite {
 }
 
 impl Ledger {
-    pub(crate) fn open() -> Self {
+    /// A ledger for all suites, or for those whose names hold the words `only`.
+    pub(crate) fn open(only: Option<&str>) -> Self {
         Self {
             began: Instant::now(),
             suites: Vec::new(),
+            only: only.map(str::to_owned),
         }
     }
 
@@ -31,6 +35,9 @@ impl Ledger {
     ///
     /// Returns whether nothing failed. Errors: only an interruption; a suite that could not run has failed.
     pub(crate) fn suite(&mut self, name: &str, run: impl FnOnce() -> Outcome<Counts>) -> Outcome<bool> {
+        if self.only.as_ref().is_some_and(|only| !name.contains(only)) {
+            return Ok(true);
+        }
         say(&format!("\n== {name}"));
         let began = Instant::now();
         let mut counts = match run() {

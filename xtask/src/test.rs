@@ -50,7 +50,7 @@ const NEEDS: &[Need] = &[
 pub(crate) fn test(project: &Project, request: &Request) -> Outcome<()> {
     let gate = request.has("--release-gate");
     needs::make_sure(project, request, NEEDS)?;
-    let mut ledger = Ledger::open();
+    let mut ledger = Ledger::open(request.only());
     let conditions = Conditions::choose(gate)?;
     say(&conditions.line());
 
