@@ -12,7 +12,7 @@ use crate::mst::Entry;
 use crate::record::BlobRef;
 use crate::{Cid, Codec};
 
-/// A block's number: batch, then place in the batch. Numbers grow in the order of the bytes.
+/// A block's number: batch, then place in the batch.
 pub(super) type Block = u32;
 
 /// No block's number.
@@ -104,6 +104,7 @@ pub(super) struct OwnedBlobRef {
 /// Blocks that were read together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
+    number: usize,
     /// Which source they are in, and where in it the first section begins.
     source: usize,
     offset: u64,
@@ -121,11 +122,8 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Bytes of memory that the batch holds.
-    pub(super) fn memory(&self) -> u64 {
-        let faults: usize = self.faults.iter().map(|(_, f)| 32 + f.len()).sum();
-        let sized = size_of_val(&self.rows[..]) + size_of_val(&self.links[..]) + size_of_val(&self.far[..]);
-        (sized + self.bytes.len() + size_of_val(&self.blobs[..]) + faults) as u64
+    pub(super) const fn number(&self) -> usize {
+        self.number
     }
 
     /// Which source a block is in, and at which offset its section begins.
@@ -178,23 +176,30 @@ impl Batch {
     }
 }
 
-/// Makes batches; kept from one to the next, so that only what stays is allocated anew.
+/// Makes batches, each of some cuts of one source; its own room is kept from one to the next, so that only what stays is
+/// allocated anew.
 #[derive(Debug, Default)]
 pub(super) struct BatchMaker {
-    number: usize,
+    /// The batch that is being made, once one was begun.
     batch: Batch,
+    begun: bool,
     bytes: Vec<u8>,
     links: Vec<Link>,
-    /// All links of the batch's nodes in order; `NO_LINK` where the block was met.
+    /// Links of the batch's nodes in order; `NO_LINK` where the block was met.
     far: Vec<Far>,
     /// Which of `far` the next blocks will be if the file is in tree order, the next one last.
     expected: Vec<usize>,
     judge: node::Judge,
     /// Media types seen so far.
     mime_types: Vec<Arc<str>>,
+    /// Bytes that the texts of faults take.
+    faults: usize,
 }
 
 const NO_LINK: u32 = u32::MAX;
+
+/// Kept bytes from which on a batch takes no further cut.
+const BATCH_BYTES: usize = 4 << 20;
 
 /// Expected blocks that are passed over when another one comes: records that came before already.
 const PASSED_OVER: usize = 4;
@@ -203,27 +208,64 @@ const PASSED_OVER: usize = 4;
 const MIME_TYPES: usize = 64;
 
 impl BatchMaker {
-    /// Begins batch `number`, of up to `blocks` blocks from `offset` in `source`.
-    pub(super) fn begin(&mut self, number: usize, source: usize, offset: u64, blocks: usize) {
-        self.number = number;
+    /// Whether a cut of so many blocks and bytes at `offset` of `source` fits into the batch that is being made.
+    pub(super) fn has_room(&self, source: usize, offset: u64, blocks: usize, bytes: usize) -> bool {
+        self.begun
+            && self.batch.source == source
+            && self.batch.rows.len() + blocks <= BATCH_BLOCKS
+            && self.bytes.len() < BATCH_BYTES
+            && u32::try_from(offset + bytes as u64 - self.batch.offset).is_ok()
+    }
+
+    /// Begins batch `number`, of blocks from `offset` in `source` on.
+    pub(super) fn begin(&mut self, number: usize, source: usize, offset: u64) {
         self.bytes.clear();
         self.links.clear();
         self.far.clear();
-        self.expected.clear();
+        self.faults = 0;
+        self.begun = true;
         self.batch = Batch {
+            number,
             source,
             offset,
-            rows: Vec::with_capacity(blocks),
+            rows: Vec::with_capacity(BATCH_BLOCKS),
             ..Batch::default()
         };
     }
 
-    /// Adds a block whose section begins `offset` bytes after the batch's first.
-    pub(super) fn block(&mut self, cid: &Cid, offset: u32) {
+    /// The batch, if one was begun; it holds no more than it needs.
+    pub(super) fn finish(&mut self) -> Option<Batch> {
+        if !std::mem::take(&mut self.begun) {
+            return None;
+        }
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.rows.shrink_to_fit();
+        batch.bytes = self.bytes.as_slice().into();
+        batch.links = self.links.as_slice().into();
+        batch.far = self.far.as_slice().into();
+        batch.blobs.shrink_to_fit();
+        Some(batch)
+    }
+
+    /// Bytes of memory that the batch holds so far.
+    pub(super) fn memory(&self) -> u64 {
+        let sized = size_of_val(&self.batch.rows[..]) + size_of_val(&self.batch.blobs[..]);
+        let linked = size_of_val(&self.links[..]) + size_of_val(&self.far[..]);
+        (sized + linked + self.bytes.len() + self.faults) as u64
+    }
+
+    /// Says that the blocks of a cut are all there: others come next than those that are expected.
+    pub(super) fn end_of_cut(&mut self) {
+        self.expected.clear();
+        self.far.retain(|far| far.link != NO_LINK);
+    }
+
+    /// Adds a block whose section begins at `offset` in the source.
+    pub(super) fn block(&mut self, cid: &Cid, offset: u64) {
         let raw = if cid.codec() == Codec::Raw { RAW } else { 0 };
         let row = Row {
             digest: *cid.digest(),
-            offset,
+            offset: u32::try_from(offset - self.batch.offset).unwrap_or(u32::MAX),
             what: raw | NOTHING_KEPT,
         };
         self.meet(&row);
@@ -232,7 +274,7 @@ impl BatchMaker {
 
     /// Fits a new block to the link that waits for it, if it is one of the next.
     fn meet(&mut self, row: &Row) {
-        let number = block(self.number, self.batch.rows.len());
+        let number = block(self.batch.number, self.batch.rows.len());
         for _ in 0..PASSED_OVER {
             let Some(expected) = self.expected.pop() else { return };
             let far = &mut self.far[expected];
@@ -295,19 +337,8 @@ impl BatchMaker {
     pub(super) fn fault(&mut self, what: String) {
         let (place, row) = self.last();
         row.what |= FAULT;
+        self.faults += size_of::<(u16, String)>() + what.len();
         self.batch.faults.push((place, what));
-    }
-
-    /// The batch, which holds no more than it needs.
-    pub(super) fn finish(&mut self) -> Batch {
-        let far = self.far.iter().filter(|far| far.link != NO_LINK);
-        let mut batch = std::mem::take(&mut self.batch);
-        batch.far.reserve_exact(far.clone().count());
-        batch.far.extend(far);
-        batch.bytes = self.bytes.as_slice().into();
-        batch.links = self.links.as_slice().into();
-        batch.blobs.shrink_to_fit();
-        batch
     }
 
     fn mime_type(&mut self, text: &str) -> Arc<str> {

@@ -1,11 +1,11 @@
 //! Reading: bytes are cut into sections under a lock, and hashed and looked through outside it.
 //!
-//! A batch is small enough to stay in a core's cache between being read and being hashed. Whole sections only: what
+//! A cut is small enough to stay in a core's cache between being read and being hashed. Whole sections only: what
 //! a read leaves over is carried into the next one.
 
 use std::io::{self, Read};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::Limits;
@@ -29,9 +29,12 @@ pub(super) struct Harvest {
 
 /// Reads all sources with `threads` threads. Errors: only those of the sources themselves.
 pub(super) fn read<S: Read + Send>(sources: &mut [S], threads: usize, limits: &Limits) -> Result<Harvest, Error> {
-    let feed = Mutex::new(Feed::new(sources, limits));
-    let memory = AtomicU64::new(0);
-    let work = || worker(&feed, &memory, limits);
+    let shared = Shared {
+        feed: Mutex::new(Feed::new(sources, limits)),
+        memory: AtomicU64::new(0),
+        limits,
+    };
+    let work = || worker(&shared);
     let mut results = Vec::new();
     thread::scope(|scope| {
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
@@ -40,61 +43,79 @@ pub(super) fn read<S: Read + Send>(sources: &mut [S], threads: usize, limits: &L
             results.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
     });
-    let mut batches = Vec::new();
-    let mut found = Vec::new();
+    let (mut batches, mut found) = (Vec::new(), Vec::new());
     for result in results {
         let (read, findings) = result?;
         batches.extend(read);
         found.extend(findings);
     }
-    let feed = feed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    batches.sort_unstable_by_key(|(number, _)| *number);
+    let feed = shared.feed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    batches.sort_unstable_by_key(Batch::number);
     found.sort_by_key(|(number, _)| *number);
     let mut findings = feed.findings;
     for (_, part) in found {
         findings.extend(part);
     }
     Ok(Harvest {
-        batches: batches.into_iter().map(|(_, batch)| batch).collect(),
+        batches,
         root: feed.root,
         bytes: feed.bytes,
         findings,
     })
 }
 
-type Numbered<T> = Vec<(usize, T)>;
+/// What all readers share.
+struct Shared<'a, S> {
+    feed: Mutex<Feed<'a, S>>,
+    /// Bytes of memory that batches hold.
+    memory: AtomicU64,
+    limits: &'a Limits,
+}
 
-fn worker<S: Read>(
-    feed: &Mutex<Feed<'_, S>>,
-    memory: &AtomicU64,
-    limits: &Limits,
-) -> Result<(Numbered<Batch>, Numbered<Findings>), Error> {
+/// What one reader made: its batches, and what it found in which cut.
+type Reading = (Vec<Batch>, Vec<(usize, Findings)>);
+
+fn worker<S: Read>(shared: &Shared<'_, S>) -> Result<Reading, Error> {
     let (mut batches, mut found) = (Vec::new(), Vec::new());
     let mut cut = Cut::default();
     let mut maker = BatchMaker::default();
     loop {
-        {
-            let mut feed = feed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if memory.load(Ordering::Relaxed) > limits.memory {
+        let new_batch = {
+            let mut feed = shared.feed.lock().unwrap_or_else(PoisonError::into_inner);
+            if shared.memory.load(Ordering::Relaxed) > shared.limits.memory {
                 feed.give_up("memory");
             }
             if !feed.next(&mut cut)? {
-                return Ok((batches, found));
+                break;
             }
+            let room = maker.has_room(cut.source, cut.offset, cut.sections.len(), cut.bytes.len());
+            if !room && feed.batches == MAX_BATCHES {
+                feed.give_up("blocks");
+                break;
+            }
+            feed.batches += usize::from(!room);
+            (!room).then(|| feed.batches - 1)
+        };
+        if let Some(number) = new_batch {
+            batches.extend(maker.finish());
+            maker.begin(number, cut.source, cut.offset);
         }
+        let before = maker.memory();
         let mut findings = Findings::default();
-        let batch = look_through(&cut, &mut maker, &mut findings);
-        memory.fetch_add(batch.memory(), Ordering::Relaxed);
+        look_through(&cut, &mut maker, &mut findings);
+        shared
+            .memory
+            .fetch_add(maker.memory().saturating_sub(before), Ordering::Relaxed);
         if findings.has(FindingCode::HashMismatch) || findings.has(FindingCode::BadSection) {
             found.push((cut.number, findings));
         }
-        batches.push((cut.number, batch));
     }
+    batches.extend(maker.finish());
+    Ok((batches, found))
 }
 
 /// Hashes every section of a cut and keeps what the walk will need.
-fn look_through(cut: &Cut, maker: &mut BatchMaker, findings: &mut Findings) -> Batch {
-    maker.begin(cut.number, cut.source, cut.offset, cut.sections.len());
+fn look_through(cut: &Cut, maker: &mut BatchMaker, findings: &mut Findings) {
     let mut entries = Vec::new();
     for section in &cut.sections {
         let offset = cut.offset + section.start as u64;
@@ -108,7 +129,7 @@ fn look_through(cut: &Cut, maker: &mut BatchMaker, findings: &mut Findings) -> B
             findings.add(FindingCode::HashMismatch, || format!("{cid} at byte {offset}"));
             continue;
         }
-        maker.block(&cid, u32::try_from(section.start).unwrap_or(u32::MAX));
+        maker.block(&cid, offset);
         if begins_like_node(data) {
             let node = mst::decode(data, &mut entries);
             if !node.is_ok_and(|left| maker.node(left, &entries)) {
@@ -120,7 +141,7 @@ fn look_through(cut: &Cut, maker: &mut BatchMaker, findings: &mut Findings) -> B
             maker.fault(error.to_string());
         }
     }
-    maker.finish()
+    maker.end_of_cut();
 }
 
 /// A record may begin so too. If it is no sound node it is kept for nothing, and proved when the walk meets it; a sound
@@ -167,6 +188,8 @@ struct Feed<'a, S> {
     in_body: bool,
     at_end: bool,
     next_number: usize,
+    /// Batches that were begun.
+    batches: usize,
     root: Option<Cid>,
     bytes: u64,
     findings: Findings,
@@ -183,6 +206,7 @@ impl<'a, S: Read> Feed<'a, S> {
             in_body: false,
             at_end: false,
             next_number: 0,
+            batches: 0,
             root: None,
             bytes: 0,
             findings: Findings::default(),
@@ -318,9 +342,6 @@ impl<'a, S: Read> Feed<'a, S> {
         }
         cut.number = self.next_number;
         self.next_number += 1;
-        if self.next_number >= MAX_BATCHES {
-            self.give_up("blocks");
-        }
         true
     }
 
