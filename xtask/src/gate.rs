@@ -165,7 +165,7 @@ fn fuzz(project: &Project, target: &str, seconds: u64, seed: u64) -> Outcome<Com
         fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     let mut run = in_fuzz(project, "run");
-    run.args(["--quiet", "--bin", target, "--", "-verbosity=0", "-print_final_stats=1"])
+    run.args(["--quiet", "--bin", target, "--", "-verbosity=0", "-print_funcs=0", "-print_final_stats=1"])
         .args(FUZZ_LIMITS)
         .arg(format!("-max_total_time={seconds}"))
         // It takes 32 bits, and 0 for none.
