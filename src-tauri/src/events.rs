@@ -36,8 +36,8 @@ async fn carry<R: Runtime>(app: &AppHandle<R>, engine: &Engine, event: Event) {
         tracing::warn!(%error, "an event did not reach the window");
     }
     match event {
-        Event::Run { progress: Some(_) } => tray::working(app),
-        Event::Run { progress: None } | Event::Accounts => tray::refresh(app, engine).await,
+        Event::Run { progress: Some(_), .. } => tray::working(app),
+        Event::Run { progress: None, .. } | Event::Accounts => tray::refresh(app, engine).await,
         Event::Places => {}
         Event::Notify { problem } => notify(app, problem),
     }

@@ -153,7 +153,10 @@ describe('what the engine tells arrives', () => {
       const bar = page.getByRole('progressbar');
       assert.match((await bar.getAttribute('aria-valuetext')) ?? '', /^120 of 312 pictures and videos/);
       await page.evaluate(
-        (progress) => window.__engine.tell({ topic: 'run', progress: { ...progress, items: 311, seconds_left: null } }),
+        (progress) => {
+          const now = { ...progress, items: 311, seconds_left: null };
+          window.__engine.tell({ topic: 'run', did: progress.did, progress: now });
+        },
         scenes['first-backup'].answers.accounts.value[0].run,
       );
       await page.getByText('311 of 312 pictures and videos').waitFor();
@@ -164,7 +167,7 @@ describe('what the engine tells arrives', () => {
     look('first-backup', {}, async (page) => {
       await page.evaluate((account) => {
         window.__engine.answers.accounts = { value: [account] };
-        window.__engine.tell({ topic: 'run', progress: null });
+        window.__engine.tell({ topic: 'run', did: account.did, progress: null });
       }, account);
       await page.getByRole('heading', { name: 'Your posts are kept.' }).waitFor();
       await page.getByText('Last checked 12 minutes ago, on this computer only.').waitFor();

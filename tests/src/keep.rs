@@ -1,6 +1,8 @@
 //! A keep of one's own: an engine with its own data folder and one place, pointed at the test network.
 
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use skykeep_engine::Engine;
@@ -19,8 +21,13 @@ pub struct Keep {
 impl Keep {
     /// An engine without accounts and places.
     pub async fn empty(network: &Network) -> Self {
+        Self::pointed_at(network.plc_url(), network.resolver_url()).await
+    }
+
+    /// An engine without accounts and places, which knows no other directory and resolver than these.
+    pub async fn pointed_at(plc_url: &str, resolver_url: &str) -> Self {
         let home = tempfile::tempdir().expect("a temporary folder");
-        write_settings(&home.path().join("data"), network);
+        write_settings_of(&home.path().join("data"), plc_url, resolver_url);
         let engine = Engine::open_at(home.path().join("data"))
             .await
             .expect("the engine opens");
@@ -65,11 +72,27 @@ impl Keep {
 
 /// Settings that point an engine at the network.
 pub fn write_settings(data: &Path, network: &Network) {
+    write_settings_of(data, network.plc_url(), network.resolver_url());
+}
+
+/// Settings that point an engine at this directory and this resolver, and at nobody outside this computer.
+pub fn write_settings_of(data: &Path, plc_url: &str, resolver_url: &str) {
     fs::create_dir_all(data).expect("the data folder is made");
+    // Not the keychain of whoever runs the tests.
+    let passphrase = data.join("passphrase");
+    let mut options = fs::OpenOptions::new();
+    let file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&passphrase);
+    file.and_then(|mut file| file.write_all(b"a passphrase of tests\n"))
+        .expect("the passphrase is written");
     let text = format!(
-        "format = 1\n[network]\nplc_url = {:?}\nhandle_resolver = {:?}\nloopback_http = true\n",
-        network.plc_url(),
-        network.resolver_url(),
+        "format = 1\n[network]\nplc_url = {plc_url:?}\nhandle_resolver = {resolver_url:?}\n\
+         appview_url = {resolver_url:?}\nloopback_http = true\n\
+         [keys]\nstore = \"file\"\npassphrase_file = {passphrase:?}\n",
     );
     fs::write(data.join("settings.toml"), text).expect("the settings are written");
 }

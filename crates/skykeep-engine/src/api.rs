@@ -418,6 +418,8 @@ pub enum Event {
         progress: Option<Progress>,
     },
     /// Something that a person should be told about now.
+        /// Whose run it is.
+        did: String,
     Notify {
         /// What to say.
         problem: Problem,

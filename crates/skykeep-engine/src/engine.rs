@@ -13,7 +13,7 @@ use skykeep_vault::{Reach, Staging, Vault, Writer, WriterKey};
 use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
 
-use crate::api::{Event, Problem};
+use crate::api::{Event, Problem, Severity};
 use crate::catalogue::{AccountFacts, Catalogue, Opened, SnapshotRow, Subject};
 use crate::data::DataFolder;
 use crate::keys::{self, KeyStore, Secret, SecretName};
@@ -21,7 +21,7 @@ use crate::machine::{Machine, MachineFacts};
 use crate::runs::Runs;
 use crate::schedule::{History, Policy};
 use crate::settings::{Place, Settings};
-use crate::{Error, blocking, data, problem};
+use crate::{Error, blocking, data, problem, settings};
 
 /// Events that a slow listener may lag behind before it misses some.
 const EVENTS: usize = 256;
@@ -73,7 +73,7 @@ impl Engine {
         let path = data.catalogue();
         let Opened { catalogue, moved_aside } = blocking(move || Ok(Catalogue::open(&path, now)?)).await?;
         let client = Client::new(net_config(&settings)?.with_env()?)?;
-        let writer_key = writer_key(&data).await?;
+        let (writer_key, no_keychain) = writer_key(&data, settings.keys.clone()).await?;
         let staging = open_staging(&data, &writer_key, now).await?;
         let inner = Inner {
             catalogue: Arc::new(catalogue),
@@ -91,6 +91,7 @@ impl Engine {
         };
         let engine = Self { inner: Arc::new(inner) };
         engine.take_stock(moved_aside.is_some()).await?;
+        engine.tell_keychain(no_keychain, now).await?;
         Ok(engine)
     }
 
@@ -139,11 +140,11 @@ fn net_config(settings: &Settings) -> Result<NetConfig, Error> {
 
 /// The key that signs this computer's manifests, from the keychain.
 ///
-/// Without a keychain the engine still keeps posts: it signs as a writer of its own for as long as it runs.
-async fn writer_key(data: &DataFolder) -> Result<WriterKey, Error> {
+/// Without a keychain the engine still keeps posts: it signs as a writer of its own for as long as it runs, and says so.
+async fn writer_key(data: &DataFolder, settings: settings::Keys) -> Result<(WriterKey, Option<keys::Error>), Error> {
     let root = data.root().to_owned();
     let fetch = move || -> Result<WriterKey, Error> {
-        let store: Box<dyn KeyStore> = keys::from_env(&root)?;
+        let store: Box<dyn KeyStore> = keys::open(&root, &settings)?;
         let name = SecretName::writer();
         if let Some(secret) = store.get(&name)? {
             if let Ok(bytes) = <[u8; 32]>::try_from(secret.expose().as_slice()) {
@@ -162,9 +163,10 @@ async fn writer_key(data: &DataFolder) -> Result<WriterKey, Error> {
         Err(Error::Keys(error)) if problem::is_about_setup(&error) => Err(error.into()),
         Err(Error::Keys(error)) => {
             warn!(%error, "no keychain; signing with a key for this session");
-            WriterKey::generate().map_err(Error::Staging)
+            let key = WriterKey::generate().map_err(Error::Staging)?;
+            Ok((key, Some(error)))
         }
-        other => other,
+        other => other.map(|key| (key, None)),
     }
 }
 
@@ -429,6 +431,22 @@ impl Engine {
             info!("the catalogue was rebuilt from staging");
         }
         Ok(())
+    }
+}
+
+impl Engine {
+    /// Lets it be known that the keychain did not answer, or is back.
+    async fn tell_keychain(&self, failed: Option<keys::Error>, now: Timestamp) -> Result<(), Error> {
+        let Some(error) = failed else {
+            let clear = |catalogue: &Catalogue| catalogue.clear(&Subject::App, problem::KEYCHAIN_FAILED).map(drop);
+            return self.inner.ask(clear).await;
+        };
+        // Nothing is lost and backups go on.
+        let problem = Problem {
+            severity: Severity::Note,
+            ..problem::to_problem(&error.into())
+        };
+        self.inner.raise_problem(&Subject::App, problem, now).await
     }
 }
 

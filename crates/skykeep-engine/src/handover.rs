@@ -187,7 +187,7 @@ impl Engine {
                 biased;
                 reply = &mut answer => return reply.map_err(|error| problem::to_problem(&error)),
                 event = events.recv() => {
-                    if let Ok(crate::api::Event::Run { progress: Some(now) }) = event {
+                    if let Ok(crate::api::Event::Run { progress: Some(now), .. }) = event {
                         progress(now);
                     }
                 }
@@ -408,6 +408,11 @@ mod socket {
     //! No socket here yet: the second program is told that the first one runs.
 
     use super::{CancellationToken, Engine, Error, Problem, Progress, Reply, Request, There, problem};
+        /// Whether anybody is there.
+        pub(super) async fn listens(&self) -> bool {
+            UnixStream::connect(&self.socket).await.is_ok()
+        }
+
 
     impl Engine {
         /// Waits for `cancel`: there is nothing to serve on this system.
@@ -428,3 +433,7 @@ mod socket {
         }
     }
 }
+        pub(super) async fn listens(&self) -> bool {
+            false
+        }
+

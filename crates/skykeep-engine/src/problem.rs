@@ -17,8 +17,14 @@ use crate::{Error, catalogue, keys};
 /// Damage that a check found; it stands until a check finds none.
 pub(crate) const DAMAGE_FOUND: &str = "damage_found";
 
+/// A place whose folder holds something else than its vault: what it held is not there.
+pub(crate) const PLACE_LOST: [&str; 2] = ["place_not_vault", "place_other"];
+
 /// A sudden loss; it stands until someone says that it was meant.
 pub(crate) const SHRUNK: &str = "shrunk";
+
+/// The keychain did not answer when the engine opened; it stands until one does.
+pub(crate) const KEYCHAIN_FAILED: &str = "keychain_failed";
 
 /// A code and what goes with it, before the words are looked up.
 struct Draft {
@@ -282,7 +288,7 @@ fn of_keys(error: &keys::Error) -> Draft {
     if is_about_setup(error) {
         draft("passphrase_wrong", NeedsYou, &[ShowDetail]).with("reason", error)
     } else {
-        draft("keychain_failed", NeedsYou, &[TryAgain, ShowDetail])
+        draft(KEYCHAIN_FAILED, NeedsYou, &[TryAgain, ShowDetail])
     }
 }
 

@@ -177,6 +177,7 @@ impl Reporter {
         }
         // Nobody listening is fine.
         let _ = self.events.send(Event::Run {
+            did: self.did.to_string(),
             progress: Some(progress),
         });
     }
@@ -189,7 +190,10 @@ impl Reporter {
 impl Drop for Reporter {
     fn drop(&mut self) {
         self.runs.lock().remove(&self.did);
-        let _ = self.events.send(Event::Run { progress: None });
+        let _ = self.events.send(Event::Run {
+            did: self.did.to_string(),
+            progress: None,
+        });
     }
 }
 
@@ -249,7 +253,7 @@ mod tests {
         let run = runs.begin(&did, &parent, events.clone()).unwrap();
         assert!(runs.begin(&did, &parent, events.clone()).is_none());
         assert!(runs.is_active(&did));
-        assert!(matches!(heard.try_recv(), Ok(Event::Run { progress: Some(_) })));
+        assert!(matches!(heard.try_recv(), Ok(Event::Run { progress: Some(_), .. })));
         // A burst is told once, but counted whole.
         for _ in 0..100 {
             run.add(1, 10);
@@ -260,5 +264,12 @@ mod tests {
         assert!(runs.stop(&did) && run.cancel().is_cancelled() && !parent.is_cancelled());
         drop(run);
         assert!(!runs.is_active(&did) && !runs.stop(&did));
+        // The last word of a run says whose it was.
+        let last = std::iter::from_fn(|| heard.try_recv().ok()).last();
+        let ended = Event::Run {
+            did: did.to_string(),
+            progress: None,
+        };
+        assert_eq!(last, Some(ended));
     }
 }

@@ -28,6 +28,9 @@ pub(crate) struct Settings {
     /// Servers to ask instead of the usual ones; the environment overrides them.
     #[serde(default)]
     pub network: Network,
+    /// Where secrets are kept; the environment overrides it.
+    #[serde(default, skip_serializing_if = "Keys::is_usual")]
+    pub keys: Keys,
     /// Accounts to keep.
     #[serde(default, rename = "account")]
     pub accounts: Vec<Account>,
@@ -74,6 +77,24 @@ pub(crate) struct Network {
     pub loopback_http: bool,
 }
 
+/// Where secrets are kept: in the operating system's keychain, unless it says otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Keys {
+    /// `os` or `file`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
+    /// The file that holds the passphrase (mode 0600), for `file`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+impl Keys {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// An account to keep.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -113,6 +134,7 @@ impl Default for Settings {
             format: FORMAT,
             schedule: Schedule::default(),
             network: Network::default(),
+            keys: Keys::default(),
             accounts: Vec::new(),
             places: Vec::new(),
         }

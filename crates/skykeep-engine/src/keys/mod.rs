@@ -13,13 +13,15 @@ mod sealed_file;
 mod secret;
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use data_encoding::BASE32_NOPAD;
+
+use crate::settings;
 
 pub use error::Error;
 pub use os_keychain::OsKeychain;
@@ -76,16 +78,15 @@ pub enum Kind {
     SealedFile,
 }
 
-/// Opens the store that the environment chooses, for a data folder that exists.
+/// Opens the store that the environment chooses, else the settings, for a data folder that exists.
 ///
 /// Nothing is asked of the keychain yet. Errors: `Setting` for a word that is neither `os` nor `file`, or when `file`
 /// has no passphrase file; `Passphrase…` when that file is not as it must be; `Io`.
-pub fn from_env(data_dir: &Path) -> Result<Box<dyn KeyStore>, Error> {
-    choose(
-        data_dir,
-        env::var_os(CHOICE).as_deref(),
-        env::var_os(PASSPHRASE_FILE).as_deref(),
-    )
+pub(crate) fn open(data_dir: &Path, settings: &settings::Keys) -> Result<Box<dyn KeyStore>, Error> {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty());
+    let choice = set(CHOICE).or_else(|| settings.store.as_ref().map(OsString::from));
+    let file = set(PASSPHRASE_FILE).or_else(|| settings.passphrase_file.as_ref().map(OsString::from));
+    choose(data_dir, choice.as_deref(), file.as_deref())
 }
 
 fn choose(data_dir: &Path, choice: Option<&OsStr>, file: Option<&OsStr>) -> Result<Box<dyn KeyStore>, Error> {

@@ -123,6 +123,8 @@ export type Event =
 { topic: "places" } | 
 /**  A run began, went on or ended. */
 { topic: "run"; 
+/**  Whose run it is. */
+did: string; 
 /**  The state of the run; `None` when it has ended. */
 progress: Progress | null } | 
 /**  Something that a person should be told about now. */

@@ -18,8 +18,10 @@ export class Snapshots {
   }
 
   async hear(event: Event): Promise<void> {
-    if (event.topic === 'accounts' || (event.topic === 'run' && !event.progress)) {
+    if (event.topic === 'accounts') {
       await Promise.all([...this.#topics.values()].map((topic) => topic.load()));
+    } else if (event.topic === 'run' && !event.progress) {
+      await this.#topics.get(event.did)?.load();
     }
   }
 }

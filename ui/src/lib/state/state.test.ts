@@ -45,11 +45,11 @@ describe('accounts', () => {
     const asked = engine({ accounts: () => [account({ run })] });
     const accounts = new Accounts();
     await accounts.load();
-    await accounts.hear({ topic: 'run', progress: progress({ items: 7 }) });
+    await accounts.hear({ topic: 'run', did: ALICE, progress: progress({ items: 7 }) });
     expect(accounts.find(ALICE)?.run?.items).toBe(7);
     expect(asked).toEqual(['accounts']);
     run = null;
-    await accounts.hear({ topic: 'run', progress: null });
+    await accounts.hear({ topic: 'run', did: ALICE, progress: null });
     expect(accounts.find(ALICE)?.run).toBeNull();
   });
 
