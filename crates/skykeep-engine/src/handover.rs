@@ -5,12 +5,21 @@
 //! speak lines of JSON. No secret crosses it. Closing the connection stops nothing: what was begun goes on.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use skykeep_atproto::Did;
 
 use crate::api::{Account, Check, Comparison, Place, Problem, Progress, Run, RunEnd, Snapshot};
-use crate::{CancellationToken, Engine, Error, Exported, Imported, problem};
+use crate::{CancellationToken, Engine, Error, Exported, Imported, on_heap, problem};
+
+/// Whoever holds the lock listens only when it has opened everything, and no longer while it ends: so long one waits.
+const LISTENING_PATIENCE: Duration = if cfg!(unix) {
+    Duration::from_secs(30)
+} else {
+    Duration::ZERO
+};
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What a face asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,24 +151,30 @@ pub enum Door {
 #[derive(Debug)]
 pub struct There {
     socket: PathBuf,
+    /// The connection for the first request. Who has it is answered, even when the engine ends meanwhile.
+    #[cfg(unix)]
+    first: std::sync::Mutex<Option<tokio::net::UnixStream>>,
 }
 
 impl Door {
     /// Opens the engine of the usual data folder, or finds the one that runs. Errors as [`Engine::open_at`], but for
-    /// `EngineRunning`, which means here that the running one has no socket.
+    /// `EngineRunning`, which means here that the running one does not listen.
     pub async fn open() -> Result<Self, Error> {
         let folder = crate::location()?;
-        match Engine::open_at(folder.clone()).await {
-            Ok(engine) => Ok(Self::Here(engine)),
-            Err(Error::EngineRunning { folder }) => {
-                let socket = socket_path(&folder);
-                if socket.exists() {
-                    Ok(Self::There(There { socket }))
-                } else {
-                    Err(Error::EngineRunning { folder })
-                }
+        let began = Instant::now();
+        loop {
+            let running = match Engine::open_at(folder.clone()).await {
+                Ok(engine) => return Ok(Self::Here(engine)),
+                Err(error @ Error::EngineRunning { .. }) => error,
+                Err(error) => return Err(error),
+            };
+            if let Some(there) = There::connect(socket_path(&folder)).await {
+                return Ok(Self::There(there));
             }
-            Err(error) => Err(error),
+            if began.elapsed() >= LISTENING_PATIENCE {
+                return Err(running);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
@@ -180,8 +195,7 @@ impl Engine {
         mut progress: impl FnMut(Progress) + Send,
     ) -> Result<Reply, Problem> {
         let mut events = self.events();
-        let answer = self.answer(request);
-        tokio::pin!(answer);
+        let mut answer = on_heap(|| self.answer(request));
         loop {
             tokio::select! {
                 biased;
@@ -197,10 +211,10 @@ impl Engine {
 
     async fn answer(&self, request: Request) -> Result<Reply, Error> {
         Ok(match request {
-            Request::Accounts => Reply::Accounts(self.accounts().await?),
+            Request::Accounts => Reply::Accounts(on_heap(|| self.accounts()).await?),
             Request::AddAccount { text } => {
-                let person = self.look_up(&text).await?;
-                self.add_account(&person).await?;
+                let person = on_heap(|| self.look_up(&text)).await?;
+                on_heap(|| self.add_account(&person)).await?;
                 Reply::Account(Box::new(self.account(&person.did.parse::<Did>()?).await?))
             }
             Request::RemoveAccount { account } => {
@@ -208,12 +222,12 @@ impl Engine {
                 Reply::Done
             }
             Request::Places => Reply::Places(self.places().await?),
-            Request::AddFolder { path, name } => Reply::Place(self.add_folder(&path, name).await?),
+            Request::AddFolder { path, name } => Reply::Place(on_heap(|| self.add_folder(&path, name)).await?),
             Request::RemovePlace { place } => {
                 self.remove_place(&place).await?;
                 Reply::Done
             }
-            Request::BackUp { account } => Reply::Ended(self.back_up_each(account.as_deref()).await?),
+            Request::BackUp { account } => Reply::Ended(on_heap(|| self.back_up_each(account.as_deref())).await?),
             Request::Snapshots { account } => {
                 Reply::Snapshots(self.snapshots(&self.find_account(&account).await?).await?)
             }
@@ -221,21 +235,21 @@ impl Engine {
                 account,
                 earlier,
                 later,
-            } => Reply::Comparison(
-                self.compare(&self.find_account(&account).await?, &earlier, &later)
-                    .await?,
-            ),
-            Request::Check { place } => Reply::Checks(self.check(place.as_deref()).await?),
+            } => {
+                let did = self.find_account(&account).await?;
+                Reply::Comparison(on_heap(|| self.compare(&did, &earlier, &later)).await?)
+            }
+            Request::Check { place } => Reply::Checks(on_heap(|| self.check(place.as_deref())).await?),
             Request::Export {
                 account,
                 snapshot,
                 folder,
             } => {
                 let did = self.find_account(&account).await?;
-                Reply::Exported(self.export(&did, snapshot.as_deref(), &folder).await?)
+                Reply::Exported(on_heap(|| self.export(&did, snapshot.as_deref(), &folder)).await?)
             }
-            Request::Import { account, paths } => Reply::Imported(self.import(&account, &paths).await?),
-            Request::Rebuild { vault } => Reply::Accounts(self.take_over(&vault).await?),
+            Request::Import { account, paths } => Reply::Imported(on_heap(|| self.import(&account, &paths)).await?),
+            Request::Rebuild { vault } => Reply::Accounts(on_heap(|| self.take_over(&vault)).await?),
             Request::ConfirmShrink { account } => {
                 self.confirm_shrink(&self.find_account(&account).await?).await?;
                 Reply::Done
@@ -300,11 +314,15 @@ mod socket {
     //! Unix sockets: the folder is its owner's alone, the socket too, and who connects is asked for besides.
 
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::path::PathBuf;
+    use std::sync::{Mutex, PoisonError};
+    use std::time::Duration;
 
     use futures_util::StreamExt;
     use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
     use tokio::net::{UnixListener, UnixStream};
     use tokio::sync::mpsc;
+    use tokio::task::JoinSet;
     use tracing::{debug, warn};
 
     use super::{
@@ -314,8 +332,12 @@ mod socket {
     /// Longest line that is read, in bytes: the paths of a million changed records fit.
     const MAX_LINE: u64 = 128 << 20;
 
+    /// How long an engine that ends waits for the request of somebody who has come in.
+    const LAST_WORDS: Duration = Duration::from_secs(2);
+
     impl Engine {
-        /// Answers requests from other programs of the same person until `cancel`.
+        /// Answers requests from other programs of the same person until `cancel`, and those that came before it to
+        /// their end.
         ///
         /// Errors: `Data` when the socket cannot be made.
         pub async fn serve(&self, cancel: CancellationToken) -> Result<(), Error> {
@@ -326,17 +348,21 @@ mod socket {
             let private = std::fs::Permissions::from_mode(0o600);
             std::fs::set_permissions(&path, private).map_err(Error::data(&path))?;
             let owner = std::fs::metadata(&path).map_err(Error::data(&path))?.uid();
+            let mut talks = JoinSet::new();
             loop {
-                let stream = tokio::select! {
+                let accepted = tokio::select! {
+                    biased;
+                    accepted = listener.accept() => accepted,
+                    // Only when nobody is waiting to come in.
                     () = cancel.cancelled() => break,
                     () = self.inner.shutdown.cancelled() => break,
-                    accepted = listener.accept() => accepted,
+                    Some(_) = talks.join_next() => continue,
                 };
-                match stream {
+                match accepted {
                     Ok((stream, _)) if stream.peer_cred().is_ok_and(|peer| peer.uid() == owner) => {
-                        let engine = self.clone();
-                        tokio::spawn(async move {
-                            if let Err(error) = engine.converse(stream).await {
+                        let (engine, cancel) = (self.clone(), cancel.clone());
+                        talks.spawn(async move {
+                            if let Err(error) = engine.converse(stream, &cancel).await {
                                 debug!(%error, "a conversation ended early");
                             }
                         });
@@ -345,15 +371,30 @@ mod socket {
                     Err(error) => warn!(%error, "the socket failed"),
                 }
             }
+            drop(listener);
             let _ = std::fs::remove_file(&path);
+            while talks.join_next().await.is_some() {}
             Ok(())
         }
 
         /// One request and what comes back. The request goes on when nobody listens any more.
-        async fn converse(&self, stream: UnixStream) -> std::io::Result<()> {
+        async fn converse(&self, stream: UnixStream, cancel: &CancellationToken) -> std::io::Result<()> {
             let (read, mut write) = stream.into_split();
             let mut line = String::new();
-            BufReader::new(read).take(MAX_LINE).read_line(&mut line).await?;
+            let mut read = BufReader::new(read).take(MAX_LINE);
+            tokio::select! {
+                biased;
+                read = read.read_line(&mut line) => drop(read?),
+                () = self.inner.shutdown.cancelled() => return Ok(()),
+                () = async {
+                    cancel.cancelled().await;
+                    tokio::time::sleep(LAST_WORDS).await;
+                } => return Ok(()),
+            }
+            if line.is_empty() {
+                // Somebody only looked whether anybody listens.
+                return Ok(());
+            }
             let request: Request = serde_json::from_str(&line)?;
             let (send, mut lines) = mpsc::channel::<Line>(64);
             let engine = self.clone();
@@ -376,13 +417,23 @@ mod socket {
     }
 
     impl There {
+        /// The way to whoever listens; `None` when nobody does.
+        pub(super) async fn connect(socket: PathBuf) -> Option<Self> {
+            let first = Mutex::new(Some(UnixStream::connect(&socket).await.ok()?));
+            Some(Self { socket, first })
+        }
+
         pub(super) async fn ask(
             &self,
             request: Request,
             mut progress: impl FnMut(Progress) + Send,
         ) -> Result<Reply, Problem> {
             let failed = |source: std::io::Error| problem::to_problem(&Error::data(&self.socket)(source));
-            let stream = UnixStream::connect(&self.socket).await.map_err(failed)?;
+            let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let stream = match first {
+                Some(stream) => stream,
+                None => UnixStream::connect(&self.socket).await.map_err(failed)?,
+            };
             let (read, mut write) = stream.into_split();
             let mut text = serde_json::to_vec(&request).map_err(|error| failed(error.into()))?;
             text.push(b'\n');
@@ -407,6 +458,8 @@ mod socket {
 mod socket {
     //! No socket here yet: the second program is told that the first one runs.
 
+    use std::path::PathBuf;
+
     use super::{CancellationToken, Engine, Error, Problem, Progress, Reply, Request, There, problem};
         /// Whether anybody is there.
         pub(super) async fn listens(&self) -> bool {
@@ -423,6 +476,10 @@ mod socket {
     }
 
     impl There {
+        pub(super) async fn connect(_socket: PathBuf) -> Option<Self> {
+            None
+        }
+
         pub(super) async fn ask(
             &self,
             _request: Request,

@@ -27,6 +27,8 @@ mod snapshots;
 mod testing;
 mod words;
 
+use std::pin::Pin;
+
 pub use data::{default_place, location};
 pub use engine::Engine;
 pub use error::Error;
@@ -35,6 +37,13 @@ pub use import::{Imported, ImportedSnapshot};
 pub use problem::to_problem;
 pub use skykeep_net::CancellationToken;
 pub use snapshots::Exported;
+
+/// Makes a future where it does not weigh on the stack: those of whole verbs and runs are large, and threads of the
+/// runtime have two megabytes. A closure, so that it is not made in the caller's frame first.
+#[inline(never)]
+pub(crate) fn on_heap<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+    Box::pin(make())
+}
 
 /// Runs work that blocks (hashing, SQLite, folders) where it keeps nobody waiting: the one seam of this crate.
 pub(crate) async fn blocking<T: Send + 'static>(

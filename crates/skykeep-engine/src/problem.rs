@@ -204,6 +204,9 @@ fn of_net(error: &Net) -> Draft {
         },
         Net::Input { text } => draft("not_an_account", Note, &[TryAgain]).with("text", text),
         Net::HandleNotFound { handle } => draft("handle_not_found", Note, &[TryAgain, EnterDid]).with("handle", handle),
+        Net::HandleUnreachable { handle, .. } => {
+            draft("handle_unreachable", Note, &[TryAgain, EnterDid, ShowDetail]).with("handle", handle)
+        }
         Net::HandleMismatch { handle, .. } => {
             draft("handle_mismatch", NeedsYou, &[EnterDid, ShowDetail]).with("handle", handle)
         }
@@ -380,6 +383,10 @@ mod tests {
                 text: "what".to_owned(),
             },
             Net::HandleNotFound { handle: handle() },
+            Net::HandleUnreachable {
+                handle: handle(),
+                source: Box::new(Net::Stalled { host: host() }),
+            },
             Net::HandleMismatch {
                 handle: handle(),
                 did: did(),
@@ -467,6 +474,7 @@ mod tests {
             Error::Unproved {
                 did: did(),
                 findings: Vec::new(),
+                dropped: 3,
             },
             Error::FutureRev {
                 did: did(),
@@ -474,7 +482,6 @@ mod tests {
             },
             Error::StaleKey {
                 did: did(),
-                dropped: 3,
                 operation: None,
             },
             Error::Import {
@@ -525,6 +532,7 @@ mod tests {
         let mut problems: Vec<Problem> = every_error().iter().map(to_problem).collect();
         problems.push(shrunk(60, 3));
         problems.push(damage_found("Drive", 2, 1));
+        problems.push(behind("Drive", 3));
         let mut seen = BTreeSet::new();
         for problem in problems {
             for text in [&problem.happened, &problem.means, &problem.todo] {
@@ -532,7 +540,6 @@ mod tests {
                     !text.is_empty() && !text.starts_with("problem."),
                     "{}: {text}",
                     problem.code
-        problems.push(behind("Drive", 3));
                 );
                 assert!(!text.contains(['{', '}']), "{}: {text}", problem.code);
                 for word in JARGON {

@@ -18,7 +18,7 @@ use crate::catalogue::Subject;
 use crate::engine::{Inner, unknown};
 use crate::runs::Reporter;
 use crate::schedule::{self, Due};
-use crate::{Engine, Error, problem};
+use crate::{Engine, Error, on_heap, problem};
 
 impl Engine {
     /// Backs an account up now and waits for the end. Errors: `Unknown`; how the run itself went is the answer.
@@ -30,7 +30,7 @@ impl Engine {
             .account(did)
             .ok_or_else(|| unknown("account", did))?;
         match self.inner.begin(did) {
-            Some(reporter) => Ok(self.run(reporter, Timestamp::now(), true).await),
+            Some(reporter) => Ok(on_heap(|| self.run(reporter, Timestamp::now(), true)).await),
             None => self.join_run(did).await,
         }
     }
@@ -104,7 +104,9 @@ impl Engine {
     async fn run(&self, reporter: Reporter, now: Timestamp, by_hand: bool) -> RunEnd {
         let did = reporter.did().clone();
         let span = info_span!("run", %did);
-        let outcome = backup::run(&self.inner, &reporter, now, by_hand).instrument(span).await;
+        let outcome = on_heap(|| backup::run(&self.inner, &reporter, now, by_hand))
+            .instrument(span)
+            .await;
         let end = match self.inner.conclude(&did, outcome, now).await {
             Ok(end) => end,
             Err(error) => RunEnd::Failed {
@@ -127,7 +129,7 @@ impl Engine {
         drop(reporter);
         let _ = self.inner.events.send(Event::Accounts);
         if by_hand && matches!(end, RunEnd::Completed { .. }) {
-            self.refresh_face(&did).await;
+            on_heap(|| self.refresh_face(&did)).await;
         }
         self.inner.wake.notify_one();
         end

@@ -146,6 +146,14 @@ pub enum Error {
         /// The handle.
         handle: Handle,
     },
+    /// Nobody who was there knows the handle, and somebody who may know it could not be asked.
+    #[error("who has the handle {handle} cannot be found out")]
+    HandleUnreachable {
+        /// The handle.
+        handle: Handle,
+        /// What kept the one who may know from answering.
+        source: Box<Error>,
+    },
     /// The handle names an account that does not name the handle.
     #[error("{handle} points to {did}, which does not point back")]
     HandleMismatch {
@@ -262,6 +270,7 @@ impl Error {
             Self::RateLimited { .. } | Self::Stalled { .. } => true,
             Self::Unreachable { cause, .. } => *cause != Cause::Certificate,
             Self::Http { status, .. } => matches!(status, 500 | 502 | 503 | 504),
+            Self::HandleUnreachable { source, .. } => source.is_transient(),
             _ => false,
         }
     }

@@ -38,14 +38,17 @@ enum Told {
 
 /// The DID that the handle points to.
 ///
-/// Errors: `HandleNotFound`, `Cancelled`, and what kept those who might know from answering: `Unreachable` most often.
+/// Errors: `HandleNotFound`, `HandleUnreachable` with what kept those who might know from answering, `Cancelled`.
 pub(crate) async fn resolve(client: &Client, handle: &Handle, cancel: &CancellationToken) -> Result<Did, Error> {
     until(cancel, async {
         let told = ask(client, handle, cancel).await;
         debug!(%handle, ?told, "asked for a handle");
         match told {
             Told::Did(did) => Ok(did),
-            Told::Unheard(error) => Err(error),
+            Told::Unheard(error) => Err(Error::HandleUnreachable {
+                handle: handle.clone(),
+                source: Box::new(error),
+            }),
             Told::Nothing => Err(Error::HandleNotFound { handle: handle.clone() }),
         }
     })

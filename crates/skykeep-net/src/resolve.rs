@@ -102,8 +102,8 @@ impl Resolver {
 
     /// The DID that a handle points to, not checked the other way.
     ///
-    /// Errors: `HandleNotFound` when those who should know were asked and do not; `Unreachable`, `Http`, `Stalled` or
-    /// `RateLimited` when they could not be asked, which says nothing about the handle.
+    /// Errors: `HandleNotFound` when those who should know were asked and do not; `HandleUnreachable` when they could not
+    /// be asked, which says nothing about the handle.
     pub async fn resolve_handle(&self, handle: &Handle, cancel: &CancellationToken) -> Result<Did, Error> {
         handle::resolve(&self.client, handle, cancel).await
     }

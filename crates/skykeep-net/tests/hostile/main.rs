@@ -91,6 +91,8 @@ fn kind<T: std::fmt::Debug>(answer: Result<T, Error>) -> String {
         Ok(value) => format!("Ok({value:?})"),
         Err(Error::Http { status, .. }) => format!("Http({status})"),
         Err(Error::Refused { reason, .. }) => format!("Refused({reason:?})"),
+        // Of a handle it counts what kept the one who may know it.
+        Err(Error::HandleUnreachable { source, .. }) => kind::<T>(Err(*source)),
         Err(Error::Unreachable { cause, .. }) => format!("Unreachable({cause:?})"),
         Err(Error::BadBody { reason, .. }) => format!("BadBody({reason})"),
         Err(Error::Xrpc { status, name, .. }) => format!("Xrpc({status} {name})"),
