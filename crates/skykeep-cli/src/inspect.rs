@@ -1,6 +1,8 @@
 //! `inspect`: a file, proved by itself. No engine, no data folder, no network.
 
+use std::error::Error;
 use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::Serialize;
@@ -51,7 +53,36 @@ struct CarView<'a> {
     complete: bool,
     sound: bool,
     signature: &'static str,
-    problems: &'a [Finding],
+    problems: Vec<ProblemView>,
+}
+
+impl CarView<'_> {
+    /// Of a file that cannot be read there is nothing to say but why.
+    fn unreadable(problem: ProblemView) -> Self {
+        Self {
+            did: None,
+            rev: None,
+            root: None,
+            version: None,
+            bytes: 0,
+            blocks: 0,
+            nodes: 0,
+            records: 0,
+            blobs: 0,
+            complete: false,
+            sound: false,
+            signature: "unchecked",
+            problems: vec![problem],
+        }
+    }
+}
+
+/// Opens a file. A folder can be opened too, on some systems, and then not be read.
+fn open(path: &Path) -> io::Result<File> {
+    match fs::metadata(path)?.is_dir() {
+        true => Err(io::ErrorKind::IsADirectory.into()),
+        false => File::open(path),
+    }
 }
 
 fn car(path: &Path, did: Option<Did>, keys: Vec<DidKey>, json: bool) -> bool {
@@ -59,12 +90,15 @@ fn car(path: &Path, did: Option<Did>, keys: Vec<DidKey>, json: bool) -> bool {
     if let Some(did) = did {
         check = check.did(did);
     }
-    let report = match File::open(path)
-        .map_err(Into::into)
-        .and_then(|file| check.run(&mut [file]))
-    {
+    let report = match open(path).map_err(Into::into).and_then(|file| check.run(&mut [file])) {
         Ok(checked) => checked.report,
-        Err(error) => return output::failed(json, &format!("{}: {}", path.display(), output::chain(&error))),
+        Err(error) => {
+            if json {
+                output::document(&CarView::unreadable(ProblemView::unreadable(path, &error)));
+            }
+            output::note(&format!("{}: {}", path.display(), output::chain(&error)));
+            return false;
+        }
     };
     let signature = match report.signed_by {
         SignedBy::Current => "valid",
@@ -87,7 +121,7 @@ fn car(path: &Path, did: Option<Did>, keys: Vec<DidKey>, json: bool) -> bool {
             complete: report.complete,
             sound: report.sound,
             signature,
-            problems: &report.findings,
+            problems: report.findings.iter().map(ProblemView::of_finding).collect(),
         });
     } else {
         output::text(&describe(&report, signature, good));
@@ -148,6 +182,19 @@ struct LogView {
     problems: Vec<ProblemView>,
 }
 
+impl LogView {
+    /// Of what is no log there is nothing to say but why.
+    fn without(did: Option<&Did>, problem: ProblemView) -> Self {
+        Self {
+            did: did.cloned(),
+            valid: false,
+            operations: Vec::new(),
+            current: None,
+            problems: vec![problem],
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct OperationView {
     cid: Cid,
@@ -171,6 +218,20 @@ struct ProblemView {
 }
 
 impl ProblemView {
+    fn of_finding(finding: &Finding) -> Self {
+        Self {
+            code: finding.code.as_str(),
+            detail: finding.detail.clone(),
+        }
+    }
+
+    fn unreadable(path: &Path, error: &dyn Error) -> Self {
+        Self {
+            code: "unreadable",
+            detail: format!("{}: {}", path.display(), output::chain(error)),
+        }
+    }
+
     fn of(problem: &LogProblem) -> Self {
         let place = problem
             .entry
@@ -184,26 +245,30 @@ impl ProblemView {
 }
 
 fn plc_log(path: &Path, did: Option<&Did>, json: bool) -> bool {
-    let too_large = fs::metadata(path).is_ok_and(|file| file.len() > MAX_LOG);
-    if too_large {
-        return output::failed(json, &format!("{}: larger than {MAX_LOG} bytes", path.display()));
-    }
-    let bytes = match fs::read(path) {
+    let bytes = open(path).and_then(|file| {
+        let mut bytes = Vec::new();
+        file.take(MAX_LOG + 1).read_to_end(&mut bytes)?;
+        match bytes.len() as u64 > MAX_LOG {
+            true => Err(io::ErrorKind::FileTooLarge.into()),
+            false => Ok(bytes),
+        }
+    });
+    let bytes = match bytes {
         Ok(bytes) => bytes,
-        Err(error) => return output::failed(json, &format!("{}: {error}", path.display())),
+        Err(error) => {
+            if json {
+                output::document(&LogView::without(did, ProblemView::unreadable(path, &error)));
+            }
+            output::note(&format!("{}: {error}", path.display()));
+            return false;
+        }
     };
     let view = match plc::parse_log(&bytes) {
         Ok(entries) => audited(did, &entries),
-        Err(error) => LogView {
-            did: did.cloned(),
-            valid: false,
-            operations: Vec::new(),
-            current: None,
-            problems: vec![ProblemView {
-                code: "not_a_log",
-                detail: output::chain(&error),
-            }],
-        },
+        Err(error) => {
+            let (code, detail) = ("not_a_log", output::chain(&error));
+            LogView::without(did, ProblemView { code, detail })
+        }
     };
     let valid = view.valid;
     if json {

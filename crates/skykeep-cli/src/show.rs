@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use skykeep_engine::api::{
-    Account, Check, Kept, KeptState, Phase, Place, PlaceState, Problem, Progress, RunEnd, Snapshot,
+    Account, Check, Kept, KeptState, Phase, Place, PlaceState, Problem, Progress, RunEnd, Snapshot, Waiting,
 };
 use skykeep_engine::{Ended, Exported, Imported, Reply};
 
@@ -107,13 +107,28 @@ fn named(account: &Account) -> String {
 
 fn status(account: &Account) -> String {
     let mut lines = vec![named(account), format!("  {}", kept(&account.kept))];
-    if let Some(due) = account.next_due {
-        lines.push(format!("  next backup {}", time(due)));
+    match (&account.waiting, account.next_due) {
+        (Some(reason), _) => lines.push(format!("  {}", waiting(reason))),
+        (None, Some(due)) => lines.push(format!("  next backup {}", time(due))),
+        (None, None) => {}
     }
     for problem in &account.problems {
         lines.push(format!("  ! {} {}", problem.happened, problem.todo));
     }
     lines.join("\n")
+}
+
+fn waiting(reason: &Waiting) -> String {
+    match reason {
+        Waiting::Host { since, until } => format!(
+            "Its host has not answered since {}. It is asked again {}.",
+            time(*since),
+            time(*until)
+        ),
+        Waiting::Network => "This computer is offline. Backups go on when the network is back.".to_owned(),
+        Waiting::Place => "No place is set up yet.".to_owned(),
+        Waiting::Paused => "Paused.".to_owned(),
+    }
 }
 
 fn kept(kept: &Kept) -> String {
@@ -336,6 +351,18 @@ mod tests {
         ] {
             assert_eq!(size(bytes), expected);
         }
+    }
+
+    #[test]
+    fn a_host_that_is_away_is_told_with_its_times() {
+        let reason = Waiting::Host {
+            since: 1_795_356_000_123,
+            until: 1_795_359_600_000,
+        };
+        assert_eq!(
+            waiting(&reason),
+            "Its host has not answered since 2026-11-22T14:00:00Z. It is asked again 2026-11-22T15:00:00Z."
+        );
     }
 
     #[test]

@@ -1,17 +1,26 @@
 //! Verbs that need the engine: from what was typed to a request, from a reply to what is printed.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use skykeep_engine::api::{Problem, RunEnd, Severity};
 use skykeep_engine::{CancellationToken, Door, Engine, Error, Reply, Request, to_problem};
+use tracing::warn;
 
 use crate::arguments::{AccountVerb, PlaceKind, PlaceVerb, Verb};
 use crate::output;
 use crate::show::{self, Bars};
 
+/// Stack of each thread, in bytes: what is handed over runs as deep there as verbs of our own do on the first thread.
+const STACK: usize = 8 << 20;
+
+/// How long the scheduler waits for the end of a verb that has the engine.
+const VERB_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Carries out a verb; whether everything is done and sound.
 pub(crate) fn run(verb: Verb, json: bool) -> bool {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match builder.enable_all().thread_stack_size(STACK).build() {
         Ok(runtime) => runtime,
         Err(error) => return output::failed(json, &error.to_string()),
     };
@@ -77,14 +86,32 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// Has a request carried out. Where the engine is opened here, others who come meanwhile are served too, to the end.
 async fn ask(request: Request, json: bool) -> Result<bool, Problem> {
     let door = Door::open().await.map_err(|error| to_problem(&error))?;
+    let Door::Here(engine) = &door else {
+        return ask_at(&door, request, json).await;
+    };
+    let done = CancellationToken::new();
+    let own = async {
+        let good = ask_at(&door, request, json).await;
+        done.cancel();
+        good
+    };
+    let (good, served) = tokio::join!(own, engine.serve(done.clone()));
+    if let Err(error) = served {
+        warn!(%error, "other programs could not be served meanwhile");
+    }
+    good
+}
+
+async fn ask_at(door: &Door, request: Request, json: bool) -> Result<bool, Problem> {
     let bars = Bars::new();
     let asked = door.ask(request, |progress| bars.show(&progress));
     let reply = tokio::select! {
         reply = asked => reply,
         _ = tokio::signal::ctrl_c() => {
-            if let Door::Here(engine) = &door {
+            if let Door::Here(engine) = door {
                 engine.shut_down();
             }
             Err(to_problem(&Error::Stopped))
@@ -123,7 +150,7 @@ fn is_good(reply: &Reply) -> bool {
 
 /// The scheduler, until the program is asked to end.
 async fn serve() -> Result<(), Error> {
-    let engine = Engine::open().await?;
+    let engine = open_to_serve().await?;
     let cancel = CancellationToken::new();
     let ended = cancel.clone();
     tokio::spawn(async move {
@@ -133,6 +160,19 @@ async fn serve() -> Result<(), Error> {
     output::note("Skykeep is running. End it with Ctrl-C.");
     let (served, ()) = tokio::join!(engine.serve(cancel.clone()), engine.run_until(cancel.clone()));
     served
+}
+
+/// Opens the engine. Another verb may have it for a moment; who has it for longer runs already.
+async fn open_to_serve() -> Result<Engine, Error> {
+    let began = Instant::now();
+    loop {
+        match Engine::open().await {
+            Err(Error::EngineRunning { .. }) if began.elapsed() < VERB_PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 async fn asked_to_end() {
