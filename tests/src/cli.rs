@@ -97,7 +97,7 @@ impl Cli {
 
     /// Starts it in the background.
     pub fn start(&self, arguments: &[&str]) -> Running {
-        Running(self.command(arguments).spawn().expect("the program starts"))
+        Running::of(self.command(arguments))
     }
 
     /// Starts the scheduler, and waits until other programs can speak to it.
@@ -142,6 +142,11 @@ impl Cli {
 pub struct Running(Child);
 
 impl Running {
+    /// Starts a command.
+    pub fn of(mut command: Command) -> Self {
+        Self(command.spawn().expect("the program starts"))
+    }
+
     /// Asks it to end, and answers its exit code.
     pub fn terminated(mut self) -> Option<i32> {
         let id = self.0.id().to_string();
@@ -164,7 +169,8 @@ impl Running {
         matches!(self.0.try_wait(), Ok(None))
     }
 
-    fn ended(&mut self) -> ExitStatus {
+    /// Waits until it has ended by itself.
+    pub fn ended(&mut self) -> ExitStatus {
         let mut status = None;
         wait("the end", || {
             status = self.0.try_wait().expect("it is ours");
@@ -193,8 +199,11 @@ pub fn wait(what: &str, mut is_there: impl FnMut() -> bool) {
     }
 }
 
-/// `SKYKEEP_CLI`, or the program beside the test's own in the build folder.
-fn program() -> PathBuf {
+/// The program: `SKYKEEP_CLI`, or the one beside the test's own in the build folder.
+///
+/// # Panics
+/// When it has not been built.
+pub fn program() -> PathBuf {
     let beside = || {
         let own = std::env::current_exe().expect("a program knows itself");
         own.ancestors().nth(2).expect("it is in a folder").join("skykeep-cli")
