@@ -2,15 +2,20 @@
 //!
 //! They are other people's files and not part of this repository; everything that they test is also tested without
 //! them. Layout: `plc/log_*.json` (audit logs of the go-didplc test data), `interop/crypto`, `interop/syntax`, … (the
-//! AT Protocol interop tests) and `interop/indigo/identity` (DID documents). A folder that is named and lacks a file
+//! AT Protocol interop tests), `interop/mst-suite` (trees), `interop/cars-synthetic` (repositories of format 2) and
+//! `interop/indigo/identity` (DID documents). A folder that is named and lacks a file
 //! is a failure.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests count as tests
 
 #[path = "vectors/identity.rs"]
 mod identity;
+#[path = "vectors/model.rs"]
+mod model;
 #[path = "vectors/plc.rs"]
 mod plc;
+#[path = "vectors/trees.rs"]
+mod trees;
 
 use std::path::PathBuf;
 
@@ -26,6 +31,11 @@ fn vectors() -> Option<PathBuf> {
 /// Reads a vector file, which must be there.
 fn read(path: PathBuf) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Reads a vector file that is one JSON document.
+fn json(path: PathBuf) -> serde_json::Value {
+    serde_json::from_slice(&read(path)).unwrap()
 }
 
 /// The cases of a `*_valid.txt` or `*_invalid.txt`: a line each, not trimmed; comments and empty lines are none.

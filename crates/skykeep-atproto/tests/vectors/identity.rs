@@ -3,14 +3,9 @@
 use std::str::FromStr;
 
 use data_encoding::{BASE64_NOPAD, HEXLOWER};
-use serde_json::Value;
 use skykeep_atproto::{Curve, Did, DidDocument, DidKey, Handle, SigningKey, Tid};
 
-use crate::{lines, read, vectors};
-
-fn json(path: std::path::PathBuf) -> Value {
-    serde_json::from_slice(&read(path)).unwrap()
-}
+use crate::{json, lines, read, vectors};
 
 fn check_syntax<T: FromStr>(name: &str) {
     let Some(folder) = vectors() else { return };
@@ -65,7 +60,7 @@ fn signatures() {
 #[test]
 fn private_keys() {
     let Some(folder) = vectors() else { return };
-    let check = |curve, bytes: Vec<u8>, case: &Value| {
+    let check = |curve, bytes: Vec<u8>, case: &serde_json::Value| {
         let key = SigningKey::from_bytes(curve, &bytes.try_into().unwrap()).unwrap();
         assert_eq!(key.did_key().to_string(), case["publicDidKey"].as_str().unwrap());
     };
