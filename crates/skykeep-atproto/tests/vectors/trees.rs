@@ -220,7 +220,7 @@ fn old_repositories_are_read_and_told() {
         "z5vnbioquyhivxirw3bbljmu.car",
         "did:plc:z5vnbioquyhivxirw3bbljmu",
         "bafyreieovfuizojpw3zresz7sx3nk4trm2by23pt5rxbey3jme4uo5ogiu",
-        (9, 2, 6),
+        (10, 2, 6),
     );
 }
 
