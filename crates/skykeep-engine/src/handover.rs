@@ -461,11 +461,6 @@ mod socket {
     use std::path::PathBuf;
 
     use super::{CancellationToken, Engine, Error, Problem, Progress, Reply, Request, There, problem};
-        /// Whether anybody is there.
-        pub(super) async fn listens(&self) -> bool {
-            UnixStream::connect(&self.socket).await.is_ok()
-        }
-
 
     impl Engine {
         /// Waits for `cancel`: there is nothing to serve on this system.
@@ -490,7 +485,3 @@ mod socket {
         }
     }
 }
-        pub(super) async fn listens(&self) -> bool {
-            false
-        }
-
