@@ -82,6 +82,7 @@ fn standing(account: &Account) -> Standing {
         .problems
         .iter()
         .any(|problem| problem.severity >= Severity::NeedsYou)
+        || matches!(account.kept.state, KeptState::MediaUnseen | KeptState::Unseen)
     {
         Standing::NeedsYou
     } else if account.run.is_some() {

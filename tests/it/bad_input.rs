@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use skykeep_atproto::Did;
-use skykeep_engine::api::{HostingStatus, PlaceState, Problem, RunEnd, Snapshot};
+use skykeep_engine::api::{HostingStatus, KeptState, PlaceState, Problem, RunEnd, Snapshot};
 use skykeep_engine::{Engine, Error, to_problem};
 use skykeep_tests::keep::{Keep, files_below};
 use skykeep_tests::network::{Account, Network, SeedOptions, Server};
@@ -83,6 +83,7 @@ async fn a_place_that_cannot_be_used_is_named_and_catches_up() {
     session.post("While it is away").await.unwrap();
     assert_eq!(skipped_for(engine, &did).await, "place_missing");
     only_staged(&keep, &did, PlaceState::Absent, "place_missing").await;
+    assert_eq!(engine.account(&did).await.unwrap().kept.state, KeptState::Complete);
     fs::rename(&aside, keep.place()).unwrap();
     caught_up(&keep, &did).await;
 
@@ -92,10 +93,13 @@ async fn a_place_that_cannot_be_used_is_named_and_catches_up() {
     session.post("While it is empty").await.unwrap();
     assert_eq!(failed_with(engine, &did).await.code, "place_not_vault");
     only_staged(&keep, &did, PlaceState::Other, "place_not_vault").await;
+    // Media had left staging: where they are now nobody can say. The place that was only away still counted.
+    assert_eq!(engine.account(&did).await.unwrap().kept.state, KeptState::MediaUnseen);
     assert_eq!(files_below(&keep.place()), Vec::<String>::new());
     fs::remove_dir(keep.place()).unwrap();
     fs::rename(&aside, keep.place()).unwrap();
     caught_up(&keep, &did).await;
+    assert_eq!(engine.account(&did).await.unwrap().kept.state, KeptState::Complete);
 
     // Another vault where ours was: it is left as it is.
     let other = Keep::with_place(&network).await;

@@ -156,6 +156,11 @@ fn kept(kept: &Kept) -> String {
         KeptState::PostsOnly | KeptState::Complete => {
             format!("Your posts are kept: {} records{media}.{checked}{places}", kept.records)
         }
+        KeptState::MediaUnseen => format!(
+            "Your posts are kept, but your pictures and videos cannot be found: {} records{media}.{checked}",
+            kept.records
+        ),
+        KeptState::Unseen => format!("Your backups cannot be found: {} records{media}.{checked}", kept.records),
     }
 }
 

@@ -6,7 +6,9 @@ use skykeep_atproto::Did;
 use skykeep_net::pds::{HostingStatus as NetStatus, Pds, SmallBlob};
 use skykeep_net::resolve::{Identifier, Identity, Resolver};
 use skykeep_net::{CancellationToken, Patience, appview};
-use tracing::info;
+use skykeep_vault::Reach;
+use skykeep_vault::layout::{AccountFile, AccountFolder};
+use tracing::{info, warn};
 
 use crate::api::{Account, Event, HostingStatus, Kept, KeptState, Millis, Person, Problem};
 use crate::catalogue::Subject;
@@ -197,10 +199,11 @@ impl Engine {
         let inner = &self.inner;
         let did = account.did.clone();
         let subject = Subject::Account(did.clone());
-        let (facts, latest, standing) = inner
+        let (facts, latest, confirmed, standing) = inner
             .ask(move |catalogue| {
                 let facts = catalogue.account(&did)?.unwrap_or_default();
-                Ok((facts, catalogue.latest(&did)?, catalogue.problems()?))
+                let confirmed = catalogue.confirmed(&did)?;
+                Ok((facts, catalogue.latest(&did)?, confirmed, catalogue.problems()?))
             })
             .await?;
         let history = inner.history(&account.did, now).await?;
@@ -208,13 +211,25 @@ impl Engine {
         let due = schedule::due(&policy, &history, &inner.machine_facts(now).await?, now);
         let next_due = schedule::next_due(&policy, &history, now).map(millis);
         let settings = inner.settings();
+        // A place that was emptied, or that another one lies in the stead of, holds nothing any more.
+        let lost = |place: &settings::Place| {
+            let subject = Subject::Place(place.vault.to_string());
+            let mut own = standing.iter().filter(|standing| standing.subject == subject);
+            own.any(|standing| problem::PLACE_LOST.contains(&standing.problem.code.as_str()))
+        };
+        let places: Vec<&settings::Place> = settings.places.iter().filter(|place| !lost(place)).collect();
         let holding: Vec<&settings::Place> = latest.as_ref().map_or_else(Vec::new, |snapshot| {
-            settings
-                .places
-                .iter()
-                .filter(|p| snapshot.places.iter().any(|held| *held == p.vault.as_str()))
-                .collect()
+            let held = |place: &&settings::Place| snapshot.places.iter().any(|held| *held == place.vault.as_str());
+            places.iter().copied().filter(held).collect()
         });
+        // What left staging is in every place, in one that is away too.
+        let somewhere = places
+            .iter()
+            .any(|place| confirmed.iter().any(|held| held.place == place.vault.as_str()));
+        let unseen = match &latest {
+            Some(_) if !somewhere => self.unseen(&account.did).await,
+            _ => None,
+        };
         let home = crate::default_place().unwrap_or_default();
         let here = |place: &&settings::Place| on_this_computer(&place.folder, &home) == OnThisComputer::Yes;
         let every = i64::from(settings.schedule.every_minutes) * 60;
@@ -228,10 +243,11 @@ impl Engine {
                 ..Kept::nothing()
             },
             Some(snapshot) => Kept {
-                state: match (stale, snapshot.media_pending) {
-                    (true, _) => KeptState::Stale,
-                    (false, 0) => KeptState::Complete,
-                    (false, _) => KeptState::PostsOnly,
+                state: match (unseen, stale, snapshot.media_pending) {
+                    (Some(unseen), ..) => unseen,
+                    (None, true, _) => KeptState::Stale,
+                    (None, false, 0) => KeptState::Complete,
+                    (None, false, _) => KeptState::PostsOnly,
                 },
                 last_checked: last_checked.map(millis),
                 last_snapshot: Some(snapshot.taken),
@@ -269,6 +285,31 @@ impl Engine {
             waiting,
             problems,
         })
+    }
+
+    /// What is not on this computer of the newest snapshot, when no place has it: `None` when all of it is here.
+    async fn unseen(&self, did: &Did) -> Option<KeptState> {
+        let staging = &*self.inner.staging;
+        let lacking = async {
+            let account = AccountFolder::of(did)?;
+            let Some(latest) = staging.latest(&account, None).await? else {
+                return Ok(None);
+            };
+            let contents = staging.contents(&latest).await?;
+            Reach::from(staging).lacks(&account, &contents).await.map(Some)
+        };
+        match lacking.await {
+            Ok(Some(lacking)) if lacking.is_empty() => None,
+            Ok(Some(lacking)) if !lacking.iter().any(|file| matches!(file, AccountFile::Repo { .. })) => {
+                Some(KeptState::MediaUnseen)
+            }
+            Ok(_) => Some(KeptState::Unseen),
+            Err(error) => {
+                let error: skykeep_vault::Error = error;
+                warn!(%did, %error, "what is staged cannot be looked at");
+                Some(KeptState::Unseen)
+            }
+        }
     }
 
     /// Name and picture: from the host's own record, else from the AppView.

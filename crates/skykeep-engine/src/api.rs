@@ -110,6 +110,10 @@ pub enum KeptState {
     Complete,
     /// Kept, but older than it should be.
     Stale,
+    /// Posts are kept on this computer; the places that held the media are not what they were.
+    MediaUnseen,
+    /// The places that held it are not what they were, and no copy is on this computer.
+    Unseen,
 }
 
 /// Why a due run does not start.
@@ -414,12 +418,12 @@ pub enum Event {
     Places,
     /// A run began, went on or ended.
     Run {
+        /// Whose run it is.
+        did: String,
         /// The state of the run; `None` when it has ended.
         progress: Option<Progress>,
     },
     /// Something that a person should be told about now.
-        /// Whose run it is.
-        did: String,
     Notify {
         /// What to say.
         problem: Problem,

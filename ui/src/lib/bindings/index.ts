@@ -182,7 +182,11 @@ export type KeptState =
 /**  Posts and all media the host has are kept. */
 "complete" | 
 /**  Kept, but older than it should be. */
-"stale";
+"stale" | 
+/**  Posts are kept on this computer; the places that held the media are not what they were. */
+"media_unseen" | 
+/**  The places that held it are not what they were, and no copy is on this computer. */
+"unseen";
 
 /**  A picture or video that is not in the backup. */
 export type MissingMedia = {

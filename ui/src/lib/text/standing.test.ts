@@ -30,6 +30,13 @@ test('captured, but not yet in any place', () =>
     'Last checked 12 minutes ago. The copy waits on this computer until its place is back.',
   ));
 
+test('what held it is not what it was', () => {
+  const posts = 'Your posts are kept, but your pictures and videos cannot be found.';
+  check({ kept: kept({ state: 'media_unseen', places: 0 }) }, 'needs', posts);
+  check({ kept: kept({ state: 'unseen', places: 0 }) }, 'danger', 'Your backups cannot be found.');
+  expect(toneOf(account({ kept: kept({ state: 'unseen', places: 0 }) }))).toBe('danger');
+});
+
 test('posts are there, media are coming', () =>
   check(
     { kept: kept({ state: 'posts_only', media_pending: 216 }), run: progress() },

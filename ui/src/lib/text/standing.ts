@@ -31,14 +31,17 @@ function toneOfKeeping({ kept, run }: Account): Tone {
     case 'complete':
       return 'safe';
     case 'stale':
+    case 'media_unseen':
       return 'needs';
+    case 'unseen':
+      return 'danger';
   }
 }
 
 /** The most urgent thing there is to say of an account: its tone in lists. */
 export function toneOf(account: Account): Tone {
   const worst = worstOf(account.problems);
-  if (worst === 'danger') return 'danger';
+  if (worst === 'danger' || toneOfKeeping(account) === 'danger') return 'danger';
   if (worst === 'needs_you') return 'needs';
   return toneOfKeeping(account) === 'safe' && account.run ? 'accent' : toneOfKeeping(account);
 }
@@ -54,6 +57,10 @@ function headline({ kept, run }: Account): string {
       return t(run ? 'status.first_run' : 'status.nothing');
     case 'stale':
       return t('status.stale');
+    case 'media_unseen':
+      return t('status.media_unseen');
+    case 'unseen':
+      return t('status.unseen');
     case 'posts_only':
     case 'complete':
       return t('status.kept');
@@ -73,7 +80,7 @@ function details(account: Account, now: number): string[] {
 
 /** "Last checked 12 minutes ago, on this computer only." */
 export function lastChecked(kept: Kept, now: number): string[] {
-  if (kept.last_checked === null) return [];
+  if (kept.last_checked === null || kept.state === 'unseen' || kept.state === 'media_unseen') return [];
   const when = ago(kept.last_checked, now);
   if (kept.places === 0) return [t('status.nowhere', { when })];
   if (kept.this_computer_only) return [t('status.here', { when })];
