@@ -160,7 +160,10 @@ fn kept(kept: &Kept) -> String {
             "Your posts are kept, but your pictures and videos cannot be found: {} records{media}.{checked}",
             kept.records
         ),
-        KeptState::Unseen => format!("Your backups cannot be found: {} records{media}.{checked}", kept.records),
+        KeptState::Unseen => format!(
+            "Your backups cannot be found: {} records{media}.{checked}",
+            kept.records
+        ),
     }
 }
 
