@@ -76,7 +76,8 @@ fn paired(these: &[f64], others: &[f64]) -> f64 {
     )
 }
 
-fn median(values: &[f64]) -> f64 {
+/// The middle one, or halfway between both.
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

@@ -79,3 +79,8 @@ pub(crate) fn milliseconds(seconds: f64) -> String {
 pub(crate) fn mebibytes(bytes: f64) -> String {
     format!("{:.0} MiB", bytes / f64::from(1 << 20))
 }
+
+/// Bytes as KiB.
+pub(crate) fn kibibytes(bytes: f64) -> String {
+    format!("{:.1} KiB", bytes / 1024.0)
+}
