@@ -319,31 +319,13 @@ async fn a_backup_signed_with_an_earlier_key_is_the_accounts_too() {
 
 /// Puts a key that nobody holds into the account's identity, as its owner may.
 async fn change_key(network: &Network, account: &Account, session: &Session) {
-    session
-        .procedure("com.atproto.identity.requestPlcOperationSignature", &Value::Null)
-        .await
-        .unwrap();
-    let token = network
-        .mail(&account.email)
-        .await
-        .unwrap()
-        .pop()
-        .unwrap()
-        .token
-        .unwrap();
     let key = SigningKey::from_bytes(Curve::P256, &[7; 32])
         .unwrap()
         .did_key()
         .to_string();
-    let body = json!({ "token": token, "verificationMethods": { "atproto": key } });
-    let signed = session
-        .procedure("com.atproto.identity.signPlcOperation", &body)
-        .await
-        .unwrap();
-    network
-        .submit_operation(&account.did, &signed["operation"])
-        .await
-        .unwrap();
+    let change = json!({ "verificationMethods": { "atproto": key } });
+    let operation = network.sign_operation(account, session, change).await.unwrap();
+    network.submit_operation(&account.did, &operation).await.unwrap();
 }
 
 /// An account with pictures, and what a tool would have copied of it: once before its last three posts, once after.

@@ -164,27 +164,11 @@ async fn upload_missing(new: &Session, export: &Path) {
 
 /// Makes the identity name B, signed by A for its owner.
 async fn move_identity(network: &Network, account: &Account, old: &Session, new: &Session) {
-    let mut wanted = new
+    let wanted = new
         .query("com.atproto.identity.getRecommendedDidCredentials", &[])
         .await
         .unwrap();
-    old.procedure("com.atproto.identity.requestPlcOperationSignature", &Value::Null)
-        .await
-        .unwrap();
-    let token = network
-        .mail(&account.email)
-        .await
-        .unwrap()
-        .pop()
-        .unwrap()
-        .token
-        .unwrap();
-    wanted["token"] = token.into();
-    let signed = old
-        .procedure("com.atproto.identity.signPlcOperation", &wanted)
-        .await
-        .unwrap();
-    let body = json!({ "operation": signed["operation"] });
+    let body = json!({ "operation": network.sign_operation(account, old, wanted).await.unwrap() });
     new.procedure("com.atproto.identity.submitPlcOperation", &body)
         .await
         .unwrap();

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use skykeep_tests::cli::Cli;
-use skykeep_tests::network::{Account, Network, Server, Session};
+use skykeep_tests::network::{Account, Network, Server};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_cannot_be_found_is_told_and_a_number_still_works() {
@@ -81,26 +81,8 @@ fn refused(cli: &Cli, name: &str, code: &str, says: &[&str]) {
 
 /// Makes the identity claim another name, as its owner may, while the host goes on answering for the old one.
 async fn rename(network: &Network, account: &Account, handle: &str) {
-    let session: Session = network.a().sign_in(account).await.unwrap();
-    session
-        .procedure("com.atproto.identity.requestPlcOperationSignature", &Value::Null)
-        .await
-        .unwrap();
-    let token = network
-        .mail(&account.email)
-        .await
-        .unwrap()
-        .pop()
-        .unwrap()
-        .token
-        .unwrap();
-    let body = json!({ "token": token, "alsoKnownAs": [format!("at://{handle}")] });
-    let signed = session
-        .procedure("com.atproto.identity.signPlcOperation", &body)
-        .await
-        .unwrap();
-    network
-        .submit_operation(&account.did, &signed["operation"])
-        .await
-        .unwrap();
+    let session = network.a().sign_in(account).await.unwrap();
+    let change = json!({ "alsoKnownAs": [format!("at://{handle}")] });
+    let operation = network.sign_operation(account, &session, change).await.unwrap();
+    network.submit_operation(&account.did, &operation).await.unwrap();
 }

@@ -213,6 +213,20 @@ impl Network {
         pds::answer("log", self.http.get(format!("{}/{did}/log/audit", self.facts.plc))).await
     }
 
+    /// An operation that changes an account's identity as `change` says (`rotationKeys`, `alsoKnownAs`, ...), signed by
+    /// its host for its owner, who is asked by mail.
+    pub async fn sign_operation(&self, account: &Account, session: &Session, mut change: Value) -> Result<Value> {
+        session
+            .procedure("com.atproto.identity.requestPlcOperationSignature", &Value::Null)
+            .await?;
+        let token = self.mail(&account.email).await?.pop().and_then(|mail| mail.token);
+        change["token"] = token.into();
+        let signed = session
+            .procedure("com.atproto.identity.signPlcOperation", &change)
+            .await?;
+        Ok(signed["operation"].clone())
+    }
+
     /// Gives the directory a signed operation, without any host in between.
     pub async fn submit_operation(&self, did: &str, operation: &Value) -> Result<()> {
         let request = self.http.post(format!("{}/{did}", self.facts.plc)).json(operation);
