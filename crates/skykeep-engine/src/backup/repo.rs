@@ -58,7 +58,8 @@ pub(super) async fn fetch(
     if let (Some((head, rev, _)), false) = (&kept, whole) {
         let download = Download::get(inner, reporter, identity, pds, Some(rev)).await?;
         let checked = prove(reporter, &identity.history, kept.as_ref(), &download, true).await?;
-        if checked.report.root == Some(*head) {
+        // An answer that is no repository has no root of its own: only one that was proved says that nothing is new.
+        if checked.report.root == Some(*head) && checked.proved.is_some() {
             return Ok(None);
         }
         if let Some(proved) = checked.proved {
