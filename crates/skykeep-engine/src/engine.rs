@@ -1,5 +1,6 @@
 //! The engine itself: what it holds, how it opens, and the small steps that several rooms share.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use skykeep_atproto::{Cid, Did, Handle};
 use skykeep_net::{CancellationToken, Client, NetConfig};
-use skykeep_vault::layout::AccountFolder;
+use skykeep_vault::layout::{AccountFolder, VaultId};
 use skykeep_vault::{Reach, Staging, Vault, Writer, WriterKey};
 use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
@@ -50,6 +51,8 @@ pub(crate) struct Inner {
     /// Ends everything that is under way.
     pub(crate) shutdown: CancellationToken,
     settings: Mutex<Settings>,
+    /// Places that were swept since the engine opened.
+    swept: Mutex<BTreeSet<VaultId>>,
     machine: Arc<Mutex<Machine>>,
     incoming: AtomicU64,
 }
@@ -85,6 +88,7 @@ impl Engine {
             wake: Notify::new(),
             shutdown: CancellationToken::new(),
             settings: Mutex::new(settings),
+            swept: Mutex::default(),
             machine: Arc::new(Mutex::new(Machine::new(now))),
             incoming: AtomicU64::new(0),
             data,
@@ -173,7 +177,10 @@ async fn writer_key(data: &DataFolder, settings: settings::Keys) -> Result<(Writ
 async fn open_staging(data: &DataFolder, key: &WriterKey, now: Timestamp) -> Result<Staging, Error> {
     let path = data.staging();
     std::fs::create_dir_all(&path).map_err(Error::data(&path))?;
-    Staging::create(path, key, now).await.map_err(Error::Staging)
+    let staging = Staging::create(path, key, now).await.map_err(Error::Staging)?;
+    // What a program that was killed left half written.
+    staging.store().sweep(now).await.map_err(Error::Staging)?;
+    Ok(staging)
 }
 
 impl Inner {
@@ -215,6 +222,18 @@ impl Inner {
             places.extend(crate::backup::open(self, &place).await.ok());
         }
         Reach::new(&self.staging, places)
+    }
+
+    /// Removes what a program that was killed left half written in a place, once while the engine is open.
+    pub(crate) async fn sweep(&self, vault: &Vault, now: Timestamp) {
+        let first = self
+            .swept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(*vault.id());
+        if first && let Err(error) = vault.store().sweep(now).await {
+            warn!(%error, "a place could not be swept");
+        }
     }
 
     /// A name for a download that nothing else has.

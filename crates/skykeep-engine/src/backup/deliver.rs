@@ -120,6 +120,7 @@ async fn serve(
         }
         go_on(reporter)
     };
+    inner.sweep(vault, now).await;
     let mut delivered = skykeep_vault::deliver(sources, vault, account, &mut watch)
         .await
         .map_err(at_place)?;
