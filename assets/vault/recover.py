@@ -151,7 +151,8 @@ class Account:
             for snapshot in sorted(snapshots, key=lambda s: s.sequence):
                 if snapshot.rev_is_plausible():
                     reached = max(reached, snapshot.body["commit"]["rev"])
-                order.append((reached, writer, snapshot.sequence, snapshot.name, snapshot))
+                captured = snapshot.body.get("origin") != "imported"
+                order.append((reached, captured, writer, snapshot.sequence, snapshot.name, snapshot))
         return [entry[-1] for entry in sorted(order)], problems
 
 

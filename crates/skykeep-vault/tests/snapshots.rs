@@ -12,8 +12,8 @@ use skykeep_tests::frail::FrailStore;
 use skykeep_tests::repo_maker::Order;
 use skykeep_vault::layout::{AccountFile, AccountFolder};
 use skykeep_vault::{
-    Error, Facts, Fault, Finding, FolderStore, Kind, MissingBlob, OTHER_COLLECTIONS, PutRepo, Store, Vault, Writer,
-    check, regenerate, should_rebase,
+    Error, Facts, Fault, Finding, FolderStore, Kind, MissingBlob, OTHER_COLLECTIONS, Origin, PutRepo, Store, Vault,
+    Writer, check, regenerate, should_rebase,
 };
 
 use crate::account::{Account, files, folder_vault, now, on, read_back, read_car, scratch, writer_key};
@@ -196,6 +196,29 @@ async fn a_new_computer_goes_on_where_another_stopped() {
     let found = vault.snapshots(&account.folder()).await.unwrap();
     assert!(found.findings.is_empty(), "{:?}", found.findings);
     assert_eq!(found.sound.last(), Some(&taken));
+}
+
+#[tokio::test]
+async fn of_one_commit_the_captured_snapshot_is_newer_than_the_imported() {
+    for (captures, imports) in [(1, 2), (2, 1)] {
+        let root = scratch();
+        let (captures, imports) = (writer_key(captures), writer_key(imports));
+        let vault = folder_vault(root.path(), &captures).await;
+        let account = Account::new("alice", 8, 60);
+        let captured = account.run(&vault, &captures, now()).await.unwrap().pop().unwrap();
+        let mut writer = Writer::begin(&vault, account.did(), &imports).await.unwrap();
+        let files = scratch();
+        let (repo, sources) = account.prove(&vault, &writer, files.path()).await.unwrap();
+        writer.put_repo(&repo, &account.history, sources).await.unwrap();
+        let facts = Facts {
+            origin: Origin::Imported,
+            ..account.facts(now() + HOUR, Vec::new(), 0)
+        };
+        let imported = writer.commit(facts).await.unwrap();
+        let found = vault.snapshots(&account.folder()).await.unwrap().sound;
+        assert_eq!(found.iter().rev().take(1).collect::<Vec<_>>(), [&captured]);
+        assert!(found.contains(&imported));
+    }
 }
 
 #[tokio::test]

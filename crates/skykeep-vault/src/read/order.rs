@@ -8,6 +8,7 @@ use skykeep_atproto::Tid;
 
 use super::{Finding, Snapshot};
 use crate::key::WriterPublic;
+use crate::manifest::Origin;
 
 /// How far ahead of its capture a rev may lie and still be trusted for order, in microseconds.
 const REV_AHEAD: u64 = 5 * 60 * 1_000_000;
@@ -43,14 +44,18 @@ pub(super) fn in_order(snapshots: Vec<Snapshot>) -> (Vec<Snapshot>, Vec<Finding>
             before = sequence;
             sums.insert(snapshot.sum);
             let rev = manifest.body.commit.rev;
-            let captured = u64::try_from(manifest.captured.as_microsecond()).unwrap_or_default();
-            if rev.micros() <= captured.saturating_add(REV_AHEAD) {
+            let time = u64::try_from(manifest.captured.as_microsecond()).unwrap_or_default();
+            if rev.micros() <= time.saturating_add(REV_AHEAD) {
                 reached = reached.max(Some(rev));
             }
-            ordered.push((reached, writer, sequence, snapshot));
+            // What other tools left has no more than the host gave, and often less.
+            let captured = manifest.body.origin == Origin::Captured;
+            ordered.push((reached, captured, writer, sequence, snapshot));
         }
     }
-    ordered.sort_by_key(|(reached, writer, sequence, snapshot)| (*reached, *writer, *sequence, snapshot.name.hash));
+    ordered.sort_by_key(|(reached, captured, writer, sequence, snapshot)| {
+        (*reached, *captured, *writer, *sequence, snapshot.name.hash)
+    });
     let ordered = ordered.into_iter().map(|(.., snapshot)| snapshot).collect();
     (ordered, findings)
 }
