@@ -91,7 +91,7 @@ pub fn write_settings_of(data: &Path, plc_url: &str, resolver_url: &str) {
         .expect("the passphrase is written");
     let text = format!(
         "format = 1\n[network]\nplc_url = {plc_url:?}\nhandle_resolver = {resolver_url:?}\n\
-         appview_url = {resolver_url:?}\nloopback_http = true\n\
+         appview_url = {resolver_url:?}\ndns = \"127.0.0.1:9\"\nloopback_http = true\n\
          [keys]\nstore = \"file\"\npassphrase_file = {passphrase:?}\n",
     );
     fs::write(data.join("settings.toml"), text).expect("the settings are written");
