@@ -204,6 +204,20 @@ async fn what_spoils_on_this_computer_is_found_and_mended() {
     assert_eq!(codes(&keep.engine, &did).await, ["damage_found"]);
     assert_eq!(keep.engine.check(None).await.unwrap()[0].damaged, []);
     assert_eq!(codes(&keep.engine, &did).await, Vec::<String>::new());
+
+    // With a second copy in reach a check writes it anew, and what was there is kept apart.
+    let second = keep.spare("second");
+    keep.engine.add_folder(&second, None).await.unwrap();
+    completes(&keep.engine, &did).await;
+    overwrite(&path, &spoilt);
+    let check = keep.engine.check(None).await.unwrap().remove(0);
+    assert_eq!((check.mended, check.damaged), (vec![picture.clone()], vec![]));
+    assert_eq!(fs::read(&path).unwrap(), sound);
+    assert_eq!(codes(&keep.engine, &did).await, Vec::<String>::new());
+    let apart = files_below(&keep.place())
+        .into_iter()
+        .filter(|name| name.contains("/damaged/"));
+    assert_eq!(apart.count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -236,6 +236,8 @@ fn check(check: &Check) -> String {
         check.damaged.len(),
         check.whole_snapshots,
     )];
+    let mended = check.mended.iter();
+    lines.extend(mended.map(|name| format!("  {name} was damaged or missing, and is whole again from another copy")));
     lines.extend(check.damaged.iter().map(|damage| {
         format!(
             "  {} {}, needed by {}",

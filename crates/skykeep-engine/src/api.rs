@@ -338,6 +338,8 @@ pub struct Check {
     pub bytes: u64,
     /// Files that are not what their name says, or are gone, or cannot be read.
     pub damaged: Vec<Damage>,
+    /// Names of files that were so, and were written anew from another copy and hashed again.
+    pub mended: Vec<String>,
     /// Snapshots that can be read back whole.
     pub whole_snapshots: u64,
     /// Snapshots that damage touches.

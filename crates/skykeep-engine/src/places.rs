@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use skykeep_vault::layout::AccountFolder;
-use skykeep_vault::{CheckReport, Fault, FolderStore, Vault};
-use tracing::info;
+use skykeep_vault::{CheckReport, Fault, FolderStore, Progress, Vault};
+use tracing::{info, warn};
 
 use crate::api::{Account, Check, Damage, Event, HostingStatus, Person, Place, PlaceState};
 use crate::catalogue::{PlaceFacts, Subject};
@@ -192,13 +192,19 @@ impl Engine {
                 ControlFlow::Continue(())
             }
         };
-        let report = skykeep_vault::check(&vault, &mut watch)
-            .await
-            .map_err(|source| Error::Place {
-                name: place.name.clone(),
-                source,
-            })?;
-        let check = to_check(place, &report);
+        let at_place = |source| Error::Place {
+            name: place.name.clone(),
+            source,
+        };
+        let mut report = skykeep_vault::check(&vault, &mut watch).await.map_err(at_place)?;
+        let mended = self.mend(place, &vault, &mut report, &mut watch).await?;
+        if !mended.is_empty() {
+            report = skykeep_vault::check(&vault, &mut watch).await.map_err(at_place)?;
+        }
+        let check = Check {
+            mended,
+            ..to_check(place, &report)
+        };
         let now = Timestamp::now();
         let id = place.vault.to_string();
         let found = (!check.damaged.is_empty())
@@ -223,6 +229,35 @@ impl Engine {
             .await?;
         let _ = inner.events.send(Event::Places);
         Ok(check)
+    }
+
+    /// Writes what a check found damaged anew, from staging or from another place; the names of those files.
+    ///
+    /// What cannot be mended stays as it is. Errors: `Stopped`.
+    async fn mend(
+        &self,
+        place: &settings::Place,
+        vault: &Vault,
+        report: &mut CheckReport,
+        watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
+    ) -> Result<Vec<String>, Error> {
+        report.damages.retain(|damage| damage.fault != Fault::Abandoned);
+        if report.damages.is_empty() {
+            return Ok(Vec::new());
+        }
+        let reach = self.inner.reach().await;
+        let sources: Vec<&Vault> = reach.vaults().iter().filter(|source| !source.is(vault.id())).collect();
+        match skykeep_vault::heal(vault, report, &sources, watch).await {
+            Ok(healed) => {
+                info!(place = %place.name, healed = healed.healed.len(), remaining = healed.remaining.len(), "mended");
+                Ok(healed.healed.iter().map(|file| file.path().to_string()).collect())
+            }
+            Err(skykeep_vault::Error::Stopped) => Err(Error::Stopped),
+            Err(error) => {
+                warn!(place = %place.name, %error, "what is damaged cannot be written anew");
+                Ok(Vec::new())
+            }
+        }
     }
 
     /// A place by its id, its name or its folder. Errors: `Unknown`.
@@ -301,6 +336,7 @@ fn to_check(place: &settings::Place, report: &CheckReport) -> Check {
         sound: report.files - damaged.len().min(usize::try_from(report.files).unwrap_or(usize::MAX)) as u64,
         bytes: report.bytes,
         damaged,
+        mended: Vec::new(),
         whole_snapshots: snapshots().filter(|snapshot| snapshot.is_whole()).count() as u64,
         touched_snapshots: snapshots()
             .filter(|s| !s.is_whole())

@@ -88,6 +88,8 @@ export type Check = {
 	bytes: number,
 	/**  Files that are not what their name says, or are gone, or cannot be read. */
 	damaged: Damage[],
+	/**  Names of files that were so, and were written anew from another copy and hashed again. */
+	mended: string[],
 	/**  Snapshots that can be read back whole. */
 	whole_snapshots: number,
 	/**  Snapshots that damage touches. */
