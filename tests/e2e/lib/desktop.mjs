@@ -90,11 +90,22 @@ export async function isOpen(env) {
   return (await windows(env)).length > 0;
 }
 
-/** Closes Skykeep's window as a person would, and resolves when it is gone. */
+/** How long a key that was pressed may take to do what it does, in milliseconds. */
+const KEY_PATIENCE = 3000;
+
+/** Closes Skykeep's window as a person would, and resolves when it is gone. A key that went elsewhere is pressed again. */
 export async function closeWindow(env) {
-  const [id] = await windows(env);
-  await run('xdotool', ['windowactivate', '--sync', id, 'key', '--clearmodifiers', 'alt+F4'], { env });
-  await until('the window to close', async () => !(await isOpen(env)));
+  let pressed = -Infinity;
+  await until('the window to close', async () => {
+    const [id] = await windows(env);
+    if (!id) return true;
+    if (Date.now() - pressed > KEY_PATIENCE) {
+      const keys = ['windowactivate', '--sync', id, 'key', '--clearmodifiers', 'alt+F4'];
+      await run('timeout', ['5', 'xdotool', ...keys], { env }).catch(() => {});
+      pressed = Date.now();
+    }
+    return false;
+  });
 }
 
 /** The tray menu of a process, over the bus, as a panel would use it. */
