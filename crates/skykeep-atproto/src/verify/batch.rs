@@ -56,12 +56,15 @@ const FAULT: u32 = 1 << 28;
 const NOTHING_KEPT: u32 = FAULT - 1;
 
 impl Row {
-    pub(super) fn codec(&self) -> Codec {
-        if self.what & RAW == 0 {
+    /// The block's name.
+    #[inline]
+    pub(super) fn cid(&self) -> Cid {
+        let codec = if self.what & RAW == 0 {
             Codec::DagCbor
         } else {
             Codec::Raw
-        }
+        };
+        Cid::from_digest(codec, self.digest)
     }
 
     /// Whether the walk has nothing to ask about it: a canonical record without blobs.
@@ -75,8 +78,8 @@ impl Row {
     }
 
     #[inline]
-    fn names(&self, cid: &Cid) -> bool {
-        self.digest == *cid.digest() && self.codec() == cid.codec()
+    pub(super) fn names(&self, cid: &Cid) -> bool {
+        self.cid() == *cid
     }
 
     fn kept(&self) -> Option<usize> {

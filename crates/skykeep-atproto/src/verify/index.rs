@@ -12,8 +12,8 @@ use std::thread;
 
 use super::batch::{Batch, Block, Far, NO_BLOCK, OwnedBlobRef, Row, block, parts};
 use super::node::{Link, Node};
+use crate::Cid;
 use crate::mst::{self, Entry};
-use crate::{Cid, Codec};
 
 /// Blocks from which on the table is worth more than one thread.
 const PARTED_FROM: usize = 20_000;
@@ -92,8 +92,7 @@ impl Index {
 
     /// The name of a block.
     pub(super) fn cid(&self, block: Block) -> Cid {
-        let row = self.row(block);
-        Cid::from_digest(row.codec(), row.digest)
+        self.row(block).cid()
     }
 
     /// Which source a block is in, and at which offset its section begins.
@@ -158,7 +157,6 @@ fn next<T>(rest: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
 }
 
 /// The rows of all batches.
-#[derive(Clone)]
 struct Rows<'a>(Vec<&'a [Row]>);
 
 impl<'a> Rows<'a> {
@@ -280,8 +278,8 @@ impl Table {
             if block == NO_BLOCK {
                 return None;
             }
-            if mark == wanted && row(block).digest == *cid.digest() {
-                return same_codec(row(block), cid.codec()).then_some(block);
+            if mark == wanted && row(block).names(cid) {
+                return Some(block);
             }
             slot = part.after(slot);
         }
@@ -317,8 +315,7 @@ impl Table {
             let mut right = [false; AT_ONCE];
             for ((right, block), far) in right.iter_mut().zip(blocks).zip(&*some) {
                 if block != NO_BLOCK {
-                    let row = rows.row(block);
-                    *right = row.digest == *far.cid.digest() && same_codec(row, far.cid.codec());
+                    *right = rows.row(block).names(&far.cid);
                 }
             }
             for ((right, block), far) in right.into_iter().zip(blocks).zip(some) {
@@ -335,10 +332,6 @@ impl Table {
         far.retain(|far| links[far.link as usize] == Link::NONE);
         far.shrink_to_fit();
     }
-}
-
-fn same_codec(row: &Row, codec: Codec) -> bool {
-    row.codec() == codec
 }
 
 /// Which of `parts` (a power of two) a hash belongs to: its top bits say so.
@@ -360,13 +353,13 @@ impl Part {
         (slot + 1) & (self.slots.len() - 1)
     }
 
-    /// Adds a block, or returns the one with the same digest that is there.
+    /// Adds a block, or returns the one with the same name that is there.
     fn insert(&mut self, new: Block, hash: u64, rows: &Rows<'_>, hash_of: impl Fn(&Row) -> u64) -> Option<Block> {
         if self.taken * 4 >= self.slots.len() * 3 {
             self.grow(rows, hash_of);
         }
-        let digest = &rows.row(new).digest;
-        let mark = mark(digest);
+        let cid = rows.row(new).cid();
+        let mark = mark(cid.digest());
         let mut slot = self.slot(hash);
         loop {
             let there = self.slots[slot];
@@ -375,7 +368,7 @@ impl Part {
                 self.taken += 1;
                 return None;
             }
-            if there.mark == mark && rows.row(there.block).digest == *digest {
+            if there.mark == mark && rows.row(there.block).cid() == cid {
                 return Some(there.block);
             }
             slot = self.after(slot);

@@ -159,6 +159,27 @@ fn blocks_that_come_again_change_nothing_wherever_they_stand() {
     }
 }
 
+#[test]
+fn the_same_bytes_under_another_codec_are_another_block() {
+    let maker = Maker::new(200);
+    let blocks = maker.blocks(1);
+    let raw: Vec<_> = blocks
+        .iter()
+        .map(|(_, bytes)| (Cid::of(Codec::Raw, bytes), bytes.clone()))
+        .collect();
+    for order in [
+        [raw.clone(), blocks.clone()].concat(),
+        [blocks.clone(), raw.clone()].concat(),
+    ] {
+        let mut sources = [car(blocks[0].0, &order)];
+        let checked = RepoCheck::of(&maker.history()).run(&mut sources).unwrap();
+        assert_eq!(checked.report.findings.len(), 1, "{:?}", checked.report);
+        assert_eq!(checked.report.findings[0].code, FindingCode::UnreachableBlocks);
+        assert_eq!(checked.report.findings[0].detail, format!("{} blocks", raw.len()));
+        assert!(checked.repo.is_some());
+    }
+}
+
 /// All blocks of a repository, each as often as it is named.
 fn in_tree_order(blocks: &BTreeMap<Cid, Vec<u8>>, cid: Cid, order: &mut Vec<Cid>) {
     order.push(cid);
