@@ -199,11 +199,10 @@ impl Engine {
         let inner = &self.inner;
         let did = account.did.clone();
         let subject = Subject::Account(did.clone());
-        let (facts, latest, confirmed, standing) = inner
+        let (facts, latest, standing) = inner
             .ask(move |catalogue| {
                 let facts = catalogue.account(&did)?.unwrap_or_default();
-                let confirmed = catalogue.confirmed(&did)?;
-                Ok((facts, catalogue.latest(&did)?, confirmed, catalogue.problems()?))
+                Ok((facts, catalogue.latest(&did)?, catalogue.problems()?))
             })
             .await?;
         let history = inner.history(&account.did, now).await?;
@@ -222,12 +221,8 @@ impl Engine {
             let held = |place: &&settings::Place| snapshot.places.iter().any(|held| *held == place.vault.as_str());
             places.iter().copied().filter(held).collect()
         });
-        // What left staging is in every place, in one that is away too.
-        let somewhere = places
-            .iter()
-            .any(|place| confirmed.iter().any(|held| held.place == place.vault.as_str()));
         let unseen = match &latest {
-            Some(_) if !somewhere => self.unseen(&account.did).await,
+            Some(_) if holding.is_empty() => self.unseen(&account.did, &places).await?,
             _ => None,
         };
         let home = crate::default_place().unwrap_or_default();
@@ -287,8 +282,17 @@ impl Engine {
         })
     }
 
-    /// What is not on this computer of the newest snapshot, when no place has it: `None` when all of it is here.
-    async fn unseen(&self, did: &Did) -> Option<KeptState> {
+    /// What cannot be found of the newest snapshot, which none of `places` has: `None` when all of it is somewhere.
+    async fn unseen(&self, did: &Did, places: &[&settings::Place]) -> Result<Option<KeptState>, Error> {
+        // What left staging is in every place that has an earlier snapshot, in one that is away too.
+        let account = did.clone();
+        let holding = self.inner.ask(move |catalogue| catalogue.places_of(&account)).await?;
+        if places
+            .iter()
+            .any(|place| holding.iter().any(|id| id == place.vault.as_str()))
+        {
+            return Ok(None);
+        }
         let staging = &*self.inner.staging;
         let lacking = async {
             let account = AccountFolder::of(did)?;
@@ -298,7 +302,7 @@ impl Engine {
             let contents = staging.contents(&latest).await?;
             Reach::from(staging).lacks(&account, &contents).await.map(Some)
         };
-        match lacking.await {
+        Ok(match lacking.await {
             Ok(Some(lacking)) if lacking.is_empty() => None,
             Ok(Some(lacking)) if !lacking.iter().any(|file| matches!(file, AccountFile::Repo { .. })) => {
                 Some(KeptState::MediaUnseen)
@@ -309,7 +313,7 @@ impl Engine {
                 warn!(%did, %error, "what is staged cannot be looked at");
                 Some(KeptState::Unseen)
             }
-        }
+        })
     }
 
     /// Name and picture: from the host's own record, else from the AppView.

@@ -107,6 +107,15 @@ impl Catalogue {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The places that hold any snapshot of an account, verified.
+    pub fn places_of(&self, did: &Did) -> Result<Vec<String>, Error> {
+        let connection = self.lock();
+        let sql = "SELECT DISTINCT place FROM confirmations WHERE did = ?1 ORDER BY place";
+        let mut statement = connection.prepare_cached(sql)?;
+        let rows = statement.query_map([did.as_str()], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The places that hold one snapshot, verified.
     pub fn confirmed_places(&self, did: &Did, id: &str) -> Result<Vec<String>, Error> {
         let connection = self.lock();
