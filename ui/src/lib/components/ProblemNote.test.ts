@@ -17,16 +17,20 @@ test('says what happened, what it means and what to do', () => {
 test('draws no button with nothing behind it', async () => {
   const backUp = vi.fn();
   render(ProblemNote, { problem: given, act: { back_up_now: backUp } });
-  expect(screen.getAllByRole('button').map((button) => button.textContent.trim())).toEqual([
-    'Back up now',
-    'What the server said',
-  ]);
+  expect(screen.getAllByRole('button').map((button) => button.textContent.trim())).toEqual(['Back up now', 'Details']);
   await fireEvent.click(screen.getByText('Back up now'));
   expect(backUp).toHaveBeenCalledOnce();
 });
 
+test('says only of a host that it said something', async () => {
+  render(ProblemNote, { problem: { ...given, code: 'place_full' } });
+  await fireEvent.click(screen.getByText('Details'));
+  expect(screen.getByText('errno 28')).toBeDefined();
+  expect(screen.queryByText('What the server said')).toBeNull();
+});
+
 test('shows what the server said to who asks, and to nobody else', async () => {
-  render(ProblemNote, { problem: given });
+  render(ProblemNote, { problem: { ...given, code: 'host_error' } });
   expect(screen.queryByText('errno 28')).toBeNull();
   await fireEvent.click(screen.getByText('What the server said'));
   expect(screen.getByText('errno 28')).toBeDefined();
