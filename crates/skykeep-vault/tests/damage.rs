@@ -5,9 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use jiff::SignedDuration;
-use skykeep_tests::repo_maker::seeded::Seeded;
+use skykeep_tests::repo_maker::seeded::{Seeded, exhaustive};
 use skykeep_vault::layout::{AccountFile, SnapshotName, VaultFile};
-use skykeep_vault::{Fault, Snapshot, Vault, check, heal};
+use skykeep_vault::{CheckReport, Fault, Snapshot, Vault, check, heal};
+use tokio::task::JoinSet;
 
 use crate::account::{Account, files, folder_vault, now, on, read_back, scratch, writer_key};
 
@@ -66,133 +67,166 @@ async fn a_sound_vault_is_sound() {
     assert!(report.foreign.is_empty());
 }
 
-#[tokio::test]
+/// Vaults that are damaged beside each other.
+const VAULTS: usize = 4;
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_file_flipped_cut_and_lost_is_found_and_healed() {
-    let seed: u64 = std::env::var("SKYKEEP_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or(1);
-    let rounds = if std::env::var_os("SKYKEEP_EXHAUSTIVE").is_some() {
-        10_000
-    } else {
-        300
-    };
-    println!("seed {seed}");
-    let mut seeded = Seeded::new(seed);
-    let (root, twin) = (scratch(), scratch());
-    let (vault, account, snapshots) = three_hours(root.path()).await;
-    let (other, ..) = three_hours(twin.path()).await;
-    let all: Vec<VaultFile> = files(root.path())
-        .iter()
-        .map(|file| file.to_str().unwrap().parse().unwrap())
-        .collect();
-    let mut expected = Vec::new();
-    for file in &all {
-        expected.push(needing(&vault, &snapshots, file).await);
+    let seed = Seeded::of_run().number();
+    let rounds = if exhaustive() { 10_000 } else { 300 };
+    let mut going = JoinSet::new();
+    for vault in 0..VAULTS {
+        going.spawn(async move {
+            let patient = Patient::new().await;
+            assert!(rounds > patient.files.len());
+            for round in (vault..rounds).step_by(VAULTS) {
+                patient.round(seed, round).await;
+            }
+            patient.is_as_before().await;
+        });
     }
-    for round in 0..rounds {
-        // Each file once, then any.
-        let which = if round < all.len() {
-            round
-        } else {
-            seeded.index(all.len())
-        };
-        let file = &all[which];
-        let path = root.path().join(file.path().as_str());
-        let good = fs::read(&path).unwrap();
-        let mut bad = good.clone();
-        let what = match seeded.below(4) {
-            0 if round >= all.len() => {
-                fs::remove_file(&path).unwrap();
-                "lost"
-            }
-            1 => {
-                bad.truncate(seeded.index(good.len()));
-                "cut"
-            }
-            2 => {
-                bad.push(b' ');
-                "longer"
-            }
-            _ => {
-                let at = seeded.index(good.len());
-                bad[at] ^= 1 << seeded.below(8);
-                "flipped"
-            }
-        };
-        if what != "lost" {
-            fs::write(&path, &bad).unwrap();
+    while let Some(ended) = going.join_next().await {
+        ended.unwrap();
+    }
+}
+
+/// A vault that is damaged and healed again and again, from a twin.
+struct Patient {
+    root: tempfile::TempDir,
+    vault: Vault,
+    snapshots: Vec<Snapshot>,
+    /// Every file, with the snapshots that need it.
+    files: Vec<(VaultFile, BTreeSet<SnapshotName>)>,
+    twin: Vault,
+    _twin_root: tempfile::TempDir,
+}
+
+impl Patient {
+    async fn new() -> Self {
+        let (root, twin_root) = (scratch(), scratch());
+        let (vault, _, snapshots) = three_hours(root.path()).await;
+        let (twin, ..) = three_hours(twin_root.path()).await;
+        let mut all = Vec::new();
+        for file in files(root.path()) {
+            let file: VaultFile = file.to_str().unwrap().parse().unwrap();
+            let needing = needing(&vault, &snapshots, &file).await;
+            all.push((file, needing));
         }
-        let case = format!("round {round}, seed {seed}: {file} {what}");
-        let report = check(&vault, &mut on).await.unwrap();
+        Self {
+            root,
+            vault,
+            snapshots,
+            files: all,
+            twin,
+            _twin_root: twin_root,
+        }
+    }
+
+    /// Hurts one file: in the first rounds each of them, then any. Finds it, heals it, and all is as it was.
+    async fn round(&self, seed: u64, round: usize) {
+        let mut seeded = Seeded::new(seed.wrapping_add(round as u64));
+        let each = self.files.get(round);
+        let (file, needing) = each.unwrap_or_else(|| &self.files[seeded.index(self.files.len())]);
+        let path = self.root.path().join(file.path().as_str());
+        let good = fs::read(&path).unwrap();
+        let bad = hurt(&good, &mut seeded, each.is_none());
+        match &bad {
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        let what = bad.as_ref().map_or("lost", |_| "damaged");
+        let case = format!("round {round}: {file} {what}");
+        let report = check(&self.vault, &mut on).await.unwrap();
         let found = report.damages.iter().find(|damage| damage.file == *file);
-        // Nothing names a manifest but the one after it, and nothing at all names a rejected file or the vault's own.
-        let unnamed = matches!(file, VaultFile::Vault { .. })
-            || matches!(
-                file,
-                VaultFile::Account {
-                    file: AccountFile::Rejected { .. } | AccountFile::Reason { .. },
-                    ..
-                }
-            );
-        let manifest = match file {
-            VaultFile::Account {
-                file: AccountFile::Snapshot(name),
-                ..
-            } => Some(*name),
-            _ => None,
-        };
         match found {
             Some(damage) => {
-                assert_eq!(
-                    damage.fault,
-                    if what == "lost" { Fault::Missing } else { Fault::Damaged },
-                    "{case}"
-                );
+                let fault = if bad.is_some() { Fault::Damaged } else { Fault::Missing };
+                assert_eq!(damage.fault, fault, "{case}");
                 let named: BTreeSet<SnapshotName> = damage.snapshots.iter().copied().collect();
-                assert_eq!(named, expected[which], "{case}");
+                assert_eq!(named, *needing, "{case}");
             }
-            None if what == "lost" && manifest.is_some() => {
-                let last = snapshots.last().unwrap().name;
-                assert!(
-                    !report.accounts[0].findings.is_empty() || manifest == Some(last),
-                    "{case}"
-                );
-            }
-            None => assert!(what == "lost" && unnamed, "{case}: not found"),
+            None => assert!(bad.is_none() && self.may_be_missed(file, &report), "{case}: not found"),
         }
         // Every snapshot that does not need the file is said to be whole, and is.
         for health in &report.accounts[0].snapshots {
-            let hurt = expected[which].contains(&health.name);
-            assert_eq!(health.is_whole(), !hurt, "{case}: {health:?}");
+            assert_eq!(health.is_whole(), !needing.contains(&health.name), "{case}: {health:?}");
         }
         if round % 10 == 0 {
-            for snapshot in snapshots
+            let whole = self
+                .snapshots
                 .iter()
-                .filter(|snapshot| !expected[which].contains(&snapshot.name))
-            {
-                read_back(&vault, snapshot)
-                    .await
-                    .unwrap_or_else(|error| panic!("{case}: {error}"));
+                .filter(|snapshot| !needing.contains(&snapshot.name));
+            for snapshot in whole {
+                let read = read_back(&self.vault, snapshot).await;
+                read.unwrap_or_else(|error| panic!("{case}: {error}"));
             }
         }
-        let healed = heal(&vault, &report, &[&other], &mut on).await.unwrap();
+        let healed = heal(&self.vault, &report, &[&self.twin], &mut on).await.unwrap();
         match file {
             // The vault's own file is nowhere else; what was lost without being named nobody misses.
             VaultFile::Vault { .. } => fs::write(&path, &good).unwrap(),
             _ if found.is_none() => fs::write(&path, &good).unwrap(),
-            _ => assert!(healed.remaining.is_empty(), "{case}: {healed:?}"),
+            _ => {
+                assert!(healed.remaining.is_empty(), "{case}: {healed:?}");
+                assert_eq!(
+                    self.take_aside(),
+                    Vec::from_iter(bad),
+                    "{case}: what was bad lies aside"
+                );
+            }
         }
         assert_eq!(fs::read(&path).unwrap(), good, "{case}");
     }
-    let report = check(&vault, &mut on).await.unwrap();
-    assert!(report.is_sound(), "{report:?}");
-    for snapshot in &snapshots {
-        read_back(&vault, snapshot).await.unwrap();
+
+    /// Nothing at all names a rejected file or the vault's own, and a manifest only the one after it does.
+    fn may_be_missed(&self, file: &VaultFile, report: &CheckReport) -> bool {
+        match file {
+            VaultFile::Vault { .. } => true,
+            VaultFile::Account { file, .. } => match file {
+                AccountFile::Rejected { .. } | AccountFile::Reason { .. } => true,
+                AccountFile::Snapshot(name) => {
+                    let last = self.snapshots.last().unwrap().name;
+                    !report.accounts[0].findings.is_empty() || *name == last
+                }
+                _ => false,
+            },
+            _ => false,
+        }
     }
-    // Nothing was thrown away: what was bad lies aside.
-    let aside = files(&root.path().join(account.folder().path().as_str()).join("damaged"));
-    assert!(!aside.is_empty());
+
+    /// What healing has set aside, which is taken away: thousands of such files are no part of what is tested.
+    fn take_aside(&self) -> Vec<Vec<u8>> {
+        let mut taken = Vec::new();
+        for file in files(self.root.path()) {
+            if file.components().any(|part| part.as_os_str() == "damaged") {
+                let path = self.root.path().join(file);
+                taken.push(fs::read(&path).unwrap());
+                fs::remove_file(path).unwrap();
+            }
+        }
+        taken
+    }
+
+    async fn is_as_before(&self) {
+        let report = check(&self.vault, &mut on).await.unwrap();
+        assert!(report.is_sound(), "{report:?}");
+        assert_eq!(report.files, self.files.len() as u64);
+        for snapshot in &self.snapshots {
+            read_back(&self.vault, snapshot).await.unwrap();
+        }
+    }
+}
+
+/// What is left of a file: nothing (if it may be lost), fewer bytes, more of them, or one bit that is another.
+fn hurt(good: &[u8], seeded: &mut Seeded, may_be_lost: bool) -> Option<Vec<u8>> {
+    let mut bad = good.to_vec();
+    match seeded.below(4) {
+        0 if may_be_lost => return None,
+        1 => bad.truncate(seeded.index(good.len())),
+        2 => bad.push(b' '),
+        _ => bad[seeded.index(good.len())] ^= 1 << seeded.below(8),
+    }
+    Some(bad)
 }
 
 #[tokio::test]

@@ -6,12 +6,22 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use skykeep_tests::frail::{Fate, FrailStore};
-use skykeep_tests::repo_maker::seeded::Seeded;
+use skykeep_tests::repo_maker::seeded::{Seeded, exhaustive};
 use skykeep_vault::{Error, FolderStore, Snapshot, Store, Vault, check, deliver, heal};
 
 use crate::account::{Account, files, folder_vault, now, on, read_back, scratch, writer_key};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// How often in a row a writer is stopped at the same point: once, and in the release gate twice as well.
+fn in_a_row() -> std::ops::RangeInclusive<u32> {
+    1..=if exhaustive() { 2 } else { 1 }
+}
+
+/// Each way a write can end, as often in a row as it is to happen.
+fn stops() -> impl Iterator<Item = (u32, Fate)> {
+    in_a_row().flat_map(|times| Fate::SURVIVABLE.map(|fate| (times, fate)))
+}
 
 /// The account of these tests, after so many hours of posting.
 fn account(hours: u64) -> Account {
@@ -92,22 +102,37 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Whether a run completes that is stopped at write `n`, because it has fewer.
+async fn completes_before(n: u64, fate: Fate, root: &Path, hours: u64, case: &str) -> bool {
+    let frail = Arc::new(FrailStore::failing_at(folder(root).await, n, fate));
+    match run(Arc::clone(&frail) as Arc<dyn Store>, hours).await {
+        Ok(_) => {
+            assert!(!frail.is_gone(), "{case}: an error was swallowed");
+            true
+        }
+        Err(Error::Missing) => false,
+        Err(error) => panic!("{case}: {error}"),
+    }
+}
+
 /// Stops a run at each of its writes, in each way a write can end.
 async fn stop_everywhere(hours: u64, at_least: u64) {
     let template = scratch();
     let good = prepared(template.path(), hours).await;
-    for fate in Fate::SURVIVABLE {
+    for (times, fate) in stops() {
         let mut n = 0;
         loop {
             let root = scratch();
             copy(template.path(), root.path());
-            let frail = Arc::new(FrailStore::failing_at(folder(root.path()).await, n, fate));
-            let case = format!("write {n} of hour {hours}, {fate:?}");
-            match run(Arc::clone(&frail) as Arc<dyn Store>, hours).await {
-                Ok(_) => break assert!(!frail.is_gone(), "{case}: an error was swallowed"),
-                Err(Error::Missing) => recovers(root.path(), good.as_ref(), hours, &case).await,
-                Err(error) => panic!("{case}: {error}"),
+            let case = format!("write {n} of hour {hours}, {fate:?}, {times} times");
+            if completes_before(n, fate, root.path(), hours, &case).await {
+                break;
             }
+            // What the first has written, the others need not.
+            for _ in 1..times {
+                completes_before(n, fate, root.path(), hours, &case).await;
+            }
+            recovers(root.path(), good.as_ref(), hours, &case).await;
             n += 1;
         }
         assert!(n >= at_least, "only {n} writes in hour {hours}");
@@ -149,24 +174,26 @@ async fn a_delivery_stopped_at_every_write() {
     let from = folder_vault(staging.path(), &writer_key(1)).await;
     let account_folder = account(0).folder();
     folder_vault(place.path(), &writer_key(1)).await;
-    for fate in Fate::SURVIVABLE {
+    for (times, fate) in stops() {
         let mut n = 0;
-        loop {
+        'whole: loop {
             let root = scratch();
             copy(place.path(), root.path());
-            let frail = Arc::new(FrailStore::failing_at(folder(root.path()).await, n, fate));
-            let to = Vault::open(Arc::clone(&frail) as Arc<dyn Store>, None).await.unwrap();
-            let case = format!("write {n} of a delivery, {fate:?}");
-            match deliver(&[&from], &to, &account_folder, &mut on).await {
-                Ok(delivered) => {
-                    assert!(
-                        !frail.is_gone() && delivered.undelivered.is_empty(),
-                        "{case}: {delivered:?}"
-                    );
-                    break;
+            let case = format!("write {n} of a delivery, {fate:?}, {times} times");
+            for time in 0..times {
+                let frail = Arc::new(FrailStore::failing_at(folder(root.path()).await, n, fate));
+                let to = Vault::open(Arc::clone(&frail) as Arc<dyn Store>, None).await.unwrap();
+                match deliver(&[&from], &to, &account_folder, &mut on).await {
+                    Ok(delivered) => {
+                        assert!(!frail.is_gone(), "{case}: {delivered:?}");
+                        if time == 0 {
+                            assert!(delivered.undelivered.is_empty(), "{case}: {delivered:?}");
+                            break 'whole;
+                        }
+                    }
+                    Err(Error::Missing) => {}
+                    Err(error) => panic!("{case}: {error}"),
                 }
-                Err(Error::Missing) => {}
-                Err(error) => panic!("{case}: {error}"),
             }
             let to = Vault::open(folder(root.path()).await, None).await.unwrap();
             for snapshot in to.snapshots(&account_folder).await.unwrap().sound {
@@ -213,22 +240,26 @@ async fn healing_stopped_at_every_write() {
             std::fs::remove_file(place.path().join(file)).unwrap();
         }
     }
-    for fate in Fate::SURVIVABLE {
+    for (times, fate) in stops() {
         let mut n = 0;
-        loop {
+        'whole: loop {
             let root = scratch();
             copy(place.path(), root.path());
-            let frail = Arc::new(FrailStore::failing_at(folder(root.path()).await, n, fate));
-            let to = Vault::open(Arc::clone(&frail) as Arc<dyn Store>, None).await.unwrap();
-            let case = format!("write {n} of healing, {fate:?}");
-            let report = check(&to, &mut on).await.unwrap();
-            match heal(&to, &report, &[&from], &mut on).await {
-                Ok(healed) => {
-                    assert!(!frail.is_gone() && healed.remaining.is_empty(), "{case}: {healed:?}");
-                    break;
+            let case = format!("write {n} of healing, {fate:?}, {times} times");
+            for time in 0..times {
+                let frail = Arc::new(FrailStore::failing_at(folder(root.path()).await, n, fate));
+                let to = Vault::open(Arc::clone(&frail) as Arc<dyn Store>, None).await.unwrap();
+                let report = check(&to, &mut on).await.unwrap();
+                match heal(&to, &report, &[&from], &mut on).await {
+                    Ok(healed) => {
+                        assert!(!frail.is_gone() && healed.remaining.is_empty(), "{case}: {healed:?}");
+                        if time == 0 {
+                            break 'whole;
+                        }
+                    }
+                    Err(Error::Missing) => {}
+                    Err(error) => panic!("{case}: {error}"),
                 }
-                Err(Error::Missing) => {}
-                Err(error) => panic!("{case}: {error}"),
             }
             let to = Vault::open(folder(root.path()).await, None).await.unwrap();
             // What a damaged list names is known when the list is healed: the second time finds the rest.
@@ -323,19 +354,25 @@ fn completes(mut command: Command, case: &str) -> bool {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_process_killed_at_every_write() {
-    for hours in [0, 1] {
+    for (times, hours) in in_a_row().flat_map(|times| [(times, 0), (times, 1)]) {
         let template = scratch();
         let good = prepared(template.path(), hours).await;
         let mut n = 0;
         loop {
             let root = scratch();
             copy(template.path(), root.path());
-            let case = format!("killed at write {n} of hour {hours}");
-            let program = Command::new(std::env::current_exe().unwrap());
-            let mut command = child_command(program, root.path(), hours);
-            command.env("SKYKEEP_CHILD_DIES_AT", n.to_string());
-            if completes(command, &case) {
+            let case = format!("killed {times} times at write {n} of hour {hours}");
+            let child = || {
+                let program = Command::new(std::env::current_exe().unwrap());
+                let mut command = child_command(program, root.path(), hours);
+                command.env("SKYKEEP_CHILD_DIES_AT", n.to_string());
+                command
+            };
+            if completes(child(), &case) {
                 break;
+            }
+            for _ in 1..times {
+                completes(child(), &case);
             }
             recovers(root.path(), good.as_ref(), hours, &case).await;
             n += 1;
@@ -353,33 +390,34 @@ async fn a_process_killed_inside_a_write() {
     if !strace.is_ok_and(|output| output.status.success()) {
         return skykeep_tests::skipped(name, "needs strace");
     }
-    let seed = std::env::var("SKYKEEP_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or(1);
-    let exhaustive = std::env::var_os("SKYKEEP_EXHAUSTIVE").is_some();
-    println!("seed {seed}");
-    let mut seeded = Seeded::new(seed);
+    let mut seeded = Seeded::of_run();
     let template = scratch();
     let good = prepared(template.path(), 1).await;
-    for call in ["write", "fsync", "renameat2", "mkdir", "unlink"] {
+    let calls = ["write", "fsync", "renameat2", "mkdir", "unlink"];
+    for (times, call) in in_a_row().flat_map(|times| calls.map(|call| (times, call))) {
         let mut n = 1;
         let mut killed = 0;
         loop {
             let root = scratch();
             copy(template.path(), root.path());
-            let case = format!("killed at {call} {n} (seed {seed})");
-            let mut strace = Command::new("strace");
-            strace.args(["-f", "-qq", "-o", "/dev/null"]);
-            strace.arg("-e").arg(format!("trace={call}"));
-            strace.arg("-e").arg(format!("inject={call}:signal=KILL:when={n}"));
-            strace.arg(std::env::current_exe().unwrap());
-            if completes(child_command(strace, root.path(), 1), &case) {
+            let case = format!("killed {times} times at {call} {n}");
+            let child = || {
+                let mut strace = Command::new("strace");
+                strace.args(["-f", "-qq", "-o", "/dev/null"]);
+                strace.arg("-e").arg(format!("trace={call}"));
+                strace.arg("-e").arg(format!("inject={call}:signal=KILL:when={n}"));
+                strace.arg(std::env::current_exe().unwrap());
+                child_command(strace, root.path(), 1)
+            };
+            if completes(child(), &case) {
                 break;
+            }
+            for _ in 1..times {
+                completes(child(), &case);
             }
             killed += 1;
             recovers(root.path(), good.as_ref(), 1, &case).await;
-            n += if exhaustive { 1 } else { 1 + seeded.index(8) };
+            n += if exhaustive() { 1 } else { 1 + seeded.index(8) };
         }
         println!("{call}: killed {killed} times, up to {n}");
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 use skykeep_engine::Engine;
 use skykeep_engine::api::RunEnd;
 use skykeep_tests::keep::Keep;
-use skykeep_tests::repo_maker::seeded::Seeded;
+use skykeep_tests::repo_maker::seeded::{Seeded, exhaustive};
 use skykeep_tests::skipped;
 
 use crate::liar::Liar;
@@ -127,7 +127,7 @@ async fn a_computer_without_room_keeps_what_it_has_and_goes_on_later() {
 
 /// Which of `all` steps are taken: every one in the release gate, a seeded few otherwise.
 pub(crate) fn sample(name: &str, all: u64, few: usize) -> Vec<u64> {
-    if std::env::var("SKYKEEP_EXHAUSTIVE").is_ok_and(|value| value == "1") {
+    if exhaustive() {
         return (0..all).collect();
     }
     let seed = std::env::var("SKYKEEP_SEED").ok().and_then(|seed| seed.parse().ok());

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use skykeep_engine::CancellationToken;
 use skykeep_engine::api::RunEnd;
 use skykeep_tests::keep::{Keep, files_below};
+use skykeep_tests::repo_maker::seeded::exhaustive;
 
 use crate::liar::Liar;
 use crate::{at, beginning, codes, completes, kept, newest, of_kind, reads_back, sound, staging};
@@ -200,7 +201,7 @@ async fn a_drive_that_is_back_need_not_wait_for_a_host_that_is_gone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_first_backup_passes_through_in_batches() {
     // Minutes in a debug build: for the release gate.
-    if !std::env::var("SKYKEEP_EXHAUSTIVE").is_ok_and(|value| value == "1") {
+    if !exhaustive() {
         return;
     }
     let host = Liar::start(17_000);
