@@ -179,17 +179,34 @@ async fn what_spoils_on_this_computer_is_found_and_mended() {
         caught_up(&keep, &did).await;
     }
 
-    // One bit of one file in the place.
-    let picture = files_below(&keep.place())
-        .into_iter()
-        .filter(|name| name.contains("/blobs/"))
-        .max_by_key(|name| fs::metadata(keep.place().join(name)).unwrap().len())
-        .unwrap();
-    let path = keep.place().join(&picture);
-    let sound = fs::read(&path).unwrap();
-    let mut spoilt = sound.clone();
-    spoilt[sound.len() / 2] ^= 0x10;
-    overwrite(&path, &spoilt);
+    // One bit of one file in the only place: a check gets it from the host again, whatever it is.
+    let largest = |kind: &str| {
+        files_below(&keep.place())
+            .into_iter()
+            .filter(|name| name.contains(kind))
+            .max_by_key(|name| fs::metadata(keep.place().join(name)).unwrap().len())
+            .unwrap()
+    };
+    let flip = |name: &str| {
+        let path = keep.place().join(name);
+        let sound = fs::read(&path).unwrap();
+        let mut spoilt = sound.clone();
+        spoilt[sound.len() / 2] ^= 0x10;
+        overwrite(&path, &spoilt);
+        (path, sound, spoilt)
+    };
+    let picture = largest("/blobs/");
+    for name in [&picture, &largest("/repo/")] {
+        let (path, sound, _) = flip(name);
+        let check = keep.engine.check(None).await.unwrap().remove(0);
+        assert_eq!((&check.mended, check.damaged), (&vec![name.clone()], vec![]));
+        assert_eq!(fs::read(&path).unwrap(), sound);
+        assert_eq!(codes(&keep.engine, &did).await, Vec::<String>::new());
+    }
+
+    // While nobody has it, it is named.
+    network.kill(Server::A).await.unwrap();
+    let (path, sound, spoilt) = flip(&picture);
     let check = keep.engine.check(None).await.unwrap().remove(0);
     let named: Vec<(&str, &str)> = check
         .damaged
@@ -198,9 +215,14 @@ async fn what_spoils_on_this_computer_is_found_and_mended() {
         .collect();
     assert_eq!(named, [(picture.as_str(), "damaged")]);
     assert!(!check.damaged[0].snapshots.is_empty() && !check.touched_snapshots.is_empty());
-    assert_eq!(codes(&keep.engine, &did).await, ["damage_found"]);
+    assert_eq!(codes(&keep.engine, &did).await, ["damage_found", "host_unreachable"]);
     // It stands until a check finds nothing, whatever runs in between.
+    network.start_again(Server::A).await.unwrap();
     overwrite(&path, &sound);
+    assert!(matches!(
+        keep.engine.back_up(&did).await.unwrap(),
+        RunEnd::Completed { .. }
+    ));
     assert_eq!(codes(&keep.engine, &did).await, ["damage_found"]);
     assert_eq!(keep.engine.check(None).await.unwrap()[0].damaged, []);
     assert_eq!(codes(&keep.engine, &did).await, Vec::<String>::new());
@@ -214,10 +236,12 @@ async fn what_spoils_on_this_computer_is_found_and_mended() {
     assert_eq!((check.mended, check.damaged), (vec![picture.clone()], vec![]));
     assert_eq!(fs::read(&path).unwrap(), sound);
     assert_eq!(codes(&keep.engine, &did).await, Vec::<String>::new());
-    let apart = files_below(&keep.place())
+    let apart: Vec<String> = files_below(&keep.place())
         .into_iter()
-        .filter(|name| name.contains("/damaged/"));
-    assert_eq!(apart.count(), 1);
+        .filter(|name| name.contains("/damaged/"))
+        .collect();
+    // The picture twice, and the repository.
+    assert_eq!(apart.len(), 3, "{apart:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,12 @@
 //! Places: folders and drives where backups are kept, and what they are found to hold.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use skykeep_vault::layout::AccountFolder;
+use skykeep_vault::layout::{AccountFile, AccountFolder, VaultFile};
 use skykeep_vault::{CheckReport, Fault, FolderStore, Progress, Vault};
 use tracing::{info, warn};
 
@@ -161,7 +162,8 @@ impl Engine {
 
     /// Hashes every file of a place (or of all) again and says what is not as its name says.
     ///
-    /// A place that is not there is skipped when all are checked. Errors: `Unknown`, `Place`, `Stopped`.
+    /// What is damaged is written anew: from staging, from another place, or, what the newest snapshot needs, from the
+    /// host. A place that is not there is skipped when all are checked. Errors: `Unknown`, `Place`, `Stopped`.
     pub async fn check(&self, place: Option<&str>) -> Result<Vec<Check>, Error> {
         let (places, all) = match place {
             Some(id) => (vec![self.find_place(id)?], false),
@@ -197,10 +199,22 @@ impl Engine {
             source,
         };
         let mut report = skykeep_vault::check(&vault, &mut watch).await.map_err(at_place)?;
-        let mended = self.mend(place, &vault, &mut report, &mut watch).await?;
-        if !mended.is_empty() {
+        report.damages.retain(|damage| damage.fault != Fault::Abandoned);
+        let found: Vec<VaultFile> = report.damages.iter().map(|damage| damage.file.clone()).collect();
+        self.mend(place, &vault, &mut report, &mut watch).await?;
+        // What the host gives is delivered like anything new, and what no delivery put right comes from staging.
+        if self.ask_hosts_again(&report).await? {
+            self.mend(place, &vault, &mut report, &mut watch).await?;
+        }
+        if !found.is_empty() {
             report = skykeep_vault::check(&vault, &mut watch).await.map_err(at_place)?;
         }
+        let still = |file: &VaultFile| report.damages.iter().any(|damage| damage.file == *file);
+        let mended = found
+            .iter()
+            .filter(|file| !still(file))
+            .map(|file| file.path().to_string());
+        let mended = mended.collect();
         let check = Check {
             mended,
             ..to_check(place, &report)
@@ -231,7 +245,7 @@ impl Engine {
         Ok(check)
     }
 
-    /// Writes what a check found damaged anew, from staging or from another place; the names of those files.
+    /// Writes what a check found damaged anew, from staging or from another place; that leaves the report.
     ///
     /// What cannot be mended stays as it is. Errors: `Stopped`.
     async fn mend(
@@ -240,24 +254,53 @@ impl Engine {
         vault: &Vault,
         report: &mut CheckReport,
         watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
-    ) -> Result<Vec<String>, Error> {
-        report.damages.retain(|damage| damage.fault != Fault::Abandoned);
+    ) -> Result<(), Error> {
         if report.damages.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         let reach = self.inner.reach().await;
         let sources: Vec<&Vault> = reach.vaults().iter().filter(|source| !source.is(vault.id())).collect();
         match skykeep_vault::heal(vault, report, &sources, watch).await {
             Ok(healed) => {
                 info!(place = %place.name, healed = healed.healed.len(), remaining = healed.remaining.len(), "mended");
-                Ok(healed.healed.iter().map(|file| file.path().to_string()).collect())
+                report.damages.retain(|damage| healed.remaining.contains(&damage.file));
+                Ok(())
             }
             Err(skykeep_vault::Error::Stopped) => Err(Error::Stopped),
             Err(error) => {
                 warn!(place = %place.name, %error, "what is damaged cannot be written anew");
-                Ok(Vec::new())
+                Ok(())
             }
         }
+    }
+
+    /// Asks the hosts for what is damaged and nobody in reach has whole, as far as newest snapshots need it: staging has
+    /// it then. Whether there was anything to ask for.
+    ///
+    /// What only older snapshots need is nowhere else: a host hands out the account as it is now. Errors: `Staging`.
+    async fn ask_hosts_again(&self, report: &CheckReport) -> Result<bool, Error> {
+        let inner = &self.inner;
+        let mut asked = false;
+        for account in inner.settings().accounts {
+            let folder = AccountFolder::of(&account.did).map_err(Error::Staging)?;
+            let damaged = report.damages.iter().filter_map(|damage| match &damage.file {
+                VaultFile::Account { account, file } if *account == folder => Some(file.clone()),
+                _ => None,
+            });
+            let mut damaged: BTreeSet<AccountFile> = damaged.collect();
+            let Some(latest) = inner.staging.latest(&folder, None).await.map_err(Error::Staging)? else {
+                continue;
+            };
+            let contents = inner.staging.contents(&latest).await.map_err(Error::Staging)?;
+            let needed: BTreeSet<&AccountFile> = contents.objects().map(|object| &object.name).collect();
+            damaged.retain(|file| needed.contains(file));
+            if damaged.is_empty() {
+                continue;
+            }
+            info!(did = %account.did, files = damaged.len(), "the host is asked for what is damaged");
+            asked |= self.fetch_again(&account.did, damaged).await.is_some();
+        }
+        Ok(asked)
     }
 
     /// A place by its id, its name or its folder. Errors: `Unknown`.

@@ -4,11 +4,13 @@
 //! what is due. It wakes at least every 60 seconds, because timers stop while a computer sleeps, and at once when
 //! something has changed. How a run ended is recorded in one place, whoever asked for it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use skykeep_atproto::Did;
 use skykeep_net::{CancellationToken, Error as Net};
+use skykeep_vault::layout::AccountFile;
 use tokio::task::JoinSet;
 use tracing::{Instrument, error, info, info_span, warn};
 
@@ -30,16 +32,23 @@ impl Engine {
             .account(did)
             .ok_or_else(|| unknown("account", did))?;
         match self.inner.begin(did) {
-            Some(reporter) => Ok(on_heap(|| self.run(reporter, Timestamp::now(), true)).await),
+            Some(reporter) => Ok(on_heap(|| self.run(reporter, Timestamp::now(), true, BTreeSet::new())).await),
             None => self.join_run(did).await,
         }
+    }
+
+    /// As [`Engine::back_up`], and asks the host for these files of the newest snapshot again, though they are kept:
+    /// they are damaged where they are. `None` when a run of the account is under way.
+    pub(crate) async fn fetch_again(&self, did: &Did, files: BTreeSet<AccountFile>) -> Option<RunEnd> {
+        let reporter = self.inner.begin(did)?;
+        Some(on_heap(|| self.run(reporter, Timestamp::now(), true, files)).await)
     }
 
     /// As [`Engine::back_up`], in the background.
     pub fn start_back_up(&self, did: &Did) {
         if let Some(reporter) = self.inner.begin(did) {
             let engine = self.clone();
-            tokio::spawn(async move { engine.run(reporter, Timestamp::now(), true).await });
+            tokio::spawn(async move { engine.run(reporter, Timestamp::now(), true, BTreeSet::new()).await });
         }
     }
 
@@ -93,7 +102,7 @@ impl Engine {
                 && let Some(reporter) = inner.begin(&did)
             {
                 let engine = self.clone();
-                going.spawn(async move { engine.run(reporter, now, false).await });
+                going.spawn(async move { engine.run(reporter, now, false, BTreeSet::new()).await });
             }
             dues.push(due);
         }
@@ -101,10 +110,10 @@ impl Engine {
     }
 
     /// One run, from its begin to its record.
-    async fn run(&self, reporter: Reporter, now: Timestamp, by_hand: bool) -> RunEnd {
+    async fn run(&self, reporter: Reporter, now: Timestamp, by_hand: bool, again: BTreeSet<AccountFile>) -> RunEnd {
         let did = reporter.did().clone();
         let span = info_span!("run", %did);
-        let outcome = on_heap(|| backup::run(&self.inner, &reporter, now, by_hand))
+        let outcome = on_heap(|| backup::run(&self.inner, &reporter, now, by_hand, &again))
             .instrument(span)
             .await;
         let end = match self.inner.conclude(&did, outcome, now).await {

@@ -56,16 +56,25 @@ struct Run<'a> {
     now: Timestamp,
     /// Asked for by a person: nothing that is only asked for now and then is left out.
     by_hand: bool,
+    /// Files that a place has damaged and nobody in reach has whole: the host is asked for them again.
+    again: &'a BTreeSet<AccountFile>,
 }
 
 /// Runs one account. Errors: whatever kept it from being captured; what kept it from a place is in [`Delivery`].
-pub(crate) async fn run(inner: &Arc<Inner>, reporter: &Reporter, now: Timestamp, by_hand: bool) -> Result<Done, Error> {
+pub(crate) async fn run(
+    inner: &Arc<Inner>,
+    reporter: &Reporter,
+    now: Timestamp,
+    by_hand: bool,
+    again: &BTreeSet<AccountFile>,
+) -> Result<Done, Error> {
     let run = Run {
         inner,
         reporter,
         did: reporter.did(),
         now,
         by_hand,
+        again,
     };
     let captured = run.capture().await;
     if let Err(error) = &captured
@@ -118,9 +127,10 @@ impl Run<'_> {
             media.pending > 0 || media.missing > 0 && self.by_hand
         });
         let retry_media = unfinished || schedule::wants_media_retry(&policy, &history, &facts, self.now);
-        let lost = lost(&reach, &writer).await?;
+        let mut lost = lost(&reach, &writer).await?;
+        lost.extend(self.again.iter().cloned());
         if !lost.is_empty() {
-            warn!(did = %self.did, files = lost.len(), "a place lacks what nobody in reach has; the host is asked again");
+            warn!(did = %self.did, files = lost.len(), "nobody in reach has these whole; the host is asked again");
             writer.lost(&lost);
         }
 
