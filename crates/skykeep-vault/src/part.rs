@@ -113,9 +113,11 @@ pub(crate) fn is_part(name: &str) -> bool {
 
 /// Renames to a name that must be free. Errors: `AlreadyExists`.
 ///
-/// Where the system cannot refuse by itself we look first. What slips between the look and the rename is another
-/// writer's file of the same name, which has the same bytes.
+/// Where the system cannot refuse by itself we look first, one writer after the other: on exFAT a file that another one
+/// is renamed over is gone for a moment, and whoever reads it then would miss it. What still slips between the look and
+/// the rename is another program's file of the same name, which has the same bytes.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    static TURN: Mutex<()> = Mutex::new(());
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -126,6 +128,7 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     match fs::symlink_metadata(to) {
         Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => fs::rename(from, to),

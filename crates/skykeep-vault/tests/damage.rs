@@ -151,7 +151,7 @@ impl Patient {
         for health in &report.accounts[0].snapshots {
             assert_eq!(health.is_whole(), !needing.contains(&health.name), "{case}: {health:?}");
         }
-        if round % 10 == 0 {
+        if round.is_multiple_of(10) {
             let whole = self
                 .snapshots
                 .iter()
