@@ -159,6 +159,10 @@ fn imports(network: &Network, saved: &Saved, tool: &str, lay_out: impl Fn(&Path)
     let media = lay_out(&folder);
     let imported = cli.document(0, &["import", &saved.did, folder.to_str().unwrap()])["imported"].clone();
     kept(&cli, saved, &imported, media);
+    // Twice is once.
+    let again = cli.document(0, &["import", &saved.did, folder.to_str().unwrap()])["imported"].clone();
+    assert_eq!(again, imported);
+    kept(&cli, saved, &again, media);
 }
 
 fn kept(cli: &Cli, saved: &Saved, imported: &Value, media: usize) {

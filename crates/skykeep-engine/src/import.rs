@@ -18,7 +18,8 @@ use skykeep_atproto::verify::{RepoCheck, SignedBy, VerifiedBlob, VerifiedRepo};
 use skykeep_atproto::{Cid, Codec, Did};
 use skykeep_net::resolve::{Identifier, Resolver};
 use skykeep_net::{CancellationToken, Patience};
-use skykeep_vault::{Facts, IdentityKind, MissingBlob, Origin, Writer, WriterKey};
+use skykeep_vault::layout::AccountFolder;
+use skykeep_vault::{Facts, IdentityKind, MissingBlob, Origin, Snapshot, Writer, WriterKey};
 use tracing::info;
 
 use crate::api::{Person, Phase, SignatureVerdict};
@@ -74,6 +75,8 @@ struct Finds {
 
 impl Engine {
     /// Imports CARs and blobs from files and folders. `name` is a handle, a DID or a profile's address.
+    ///
+    /// What was imported before, with no more media than now, is answered again and written once.
     ///
     /// An account that is not kept yet is added. Errors: `Import` when no repository is found or one cannot be read;
     /// `ImportUnproved`, before anything is changed; `BadIdentityLog`; `Net` when the keys cannot be had; `NoPlace` is none: staging holds it.
@@ -184,6 +187,9 @@ impl Engine {
         repo: Arc<VerifiedRepo>,
         reporter: &Reporter,
     ) -> Result<ImportedSnapshot, Error> {
+        if let Some(known) = self.imported_before(did, finds, file, &repo).await? {
+            return Ok(known);
+        }
         // A writer of its own, so that our own chain of captures goes on undisturbed.
         let key = WriterKey::generate().map_err(Error::Staging)?;
         let reach = self.inner.reach().await;
@@ -229,7 +235,6 @@ impl Engine {
             }
             reporter.add(1, 0);
         }
-        let rev = repo.commit().rev.map(|rev| rev.to_string()).unwrap_or_default();
         let snapshot = writer
             .commit(Facts {
                 captured: dated(&repo),
@@ -245,10 +250,51 @@ impl Engine {
             })
             .await
             .map_err(Error::Staging)?;
-        Ok(ImportedSnapshot {
+        Ok(ImportedSnapshot::of(&snapshot, file, &repo, media, &missing))
+    }
+
+    /// What an earlier import made of the same repository, when the files have no blob that it lacks: nothing is
+    /// written then.
+    async fn imported_before(
+        &self,
+        did: &Did,
+        finds: &Finds,
+        file: &Path,
+        repo: &VerifiedRepo,
+    ) -> Result<Option<ImportedSnapshot>, Error> {
+        let staging = &self.inner.staging;
+        let account = AccountFolder::of(did).map_err(Error::Staging)?;
+        for snapshot in staging.snapshots(&account).await.map_err(Error::Staging)?.sound {
+            let body = &snapshot.manifest.body;
+            if body.origin != Origin::Imported || body.commit.cid != repo.commit().cid {
+                continue;
+            }
+            let contents = staging.contents(&snapshot).await.map_err(Error::Staging)?;
+            if contents
+                .missing
+                .iter()
+                .all(|missing| !finds.blobs.contains_key(&missing.cid))
+            {
+                let media = body.media.kept;
+                return Ok(Some(ImportedSnapshot::of(
+                    &snapshot,
+                    file,
+                    repo,
+                    media,
+                    &contents.missing,
+                )));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl ImportedSnapshot {
+    fn of(snapshot: &Snapshot, file: &Path, repo: &VerifiedRepo, media: u64, missing: &[MissingBlob]) -> Self {
+        Self {
             id: snapshot.name.to_string(),
             file: file.to_owned(),
-            rev,
+            rev: repo.commit().rev.map(|rev| rev.to_string()).unwrap_or_default(),
             signature: match repo.signed_by() {
                 SignedBy::Current => SignatureVerdict::Current,
                 SignedBy::Earlier { .. } => SignatureVerdict::Earlier,
@@ -256,8 +302,8 @@ impl Engine {
             },
             records: repo.record_count(),
             media,
-            missing: missing.into_iter().map(|missing| missing.cid.to_string()).collect(),
-        })
+            missing: missing.iter().map(|missing| missing.cid.to_string()).collect(),
+        }
     }
 }
 
