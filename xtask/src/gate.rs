@@ -39,8 +39,8 @@ pub(crate) fn run(project: &Project, ledger: &mut Ledger, run: &Run<'_>) -> Outc
         return Ok(());
     };
     for (name, test) in [
-        ("end to end: window, installed", WINDOW_TEST),
-        ("end to end: package", INSTALLED_TEST),
+        ("package: the window", WINDOW_TEST),
+        ("package: menu, links, removal", INSTALLED_TEST),
     ] {
         ledger.suite(name, || installed(&package, test, run))?;
     }
