@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::node::{self, Link, Node};
+use super::spread::{Bounds, PARTS, Sorting, Spread};
 use crate::mst::Entry;
 use crate::record::BlobRef;
 use crate::{Cid, Codec};
@@ -59,12 +60,12 @@ impl Row {
     /// The block's name.
     #[inline]
     pub(super) fn cid(&self) -> Cid {
-        let codec = if self.what & RAW == 0 {
-            Codec::DagCbor
-        } else {
-            Codec::Raw
-        };
-        Cid::from_digest(codec, self.digest)
+        named(self.is_raw(), self.digest)
+    }
+
+    #[inline]
+    pub(super) const fn is_raw(&self) -> bool {
+        self.what & RAW != 0
     }
 
     /// Whether the walk has nothing to ask about it: a canonical record without blobs.
@@ -77,23 +78,49 @@ impl Row {
         self.what & BLOBS != 0
     }
 
-    #[inline]
-    pub(super) fn names(&self, cid: &Cid) -> bool {
-        self.cid() == *cid
-    }
-
     fn kept(&self) -> Option<usize> {
         let at = self.what & NOTHING_KEPT;
         (at != NOTHING_KEPT).then_some(at as usize)
     }
 }
 
-/// A link to a block that was not yet met when its node was.
+/// A link to a block that was not yet met when its node was; 40 bytes too.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Far {
-    /// Which of the batch's links it is.
-    pub(super) link: u32,
-    pub(super) cid: Cid,
+    pub(super) digest: [u8; 32],
+    /// Which of the batch's links it is, and in the top bit whether to raw bytes.
+    link: u32,
+    /// Where it leads to, once that is known.
+    pub(super) found: Link,
+}
+
+impl Far {
+    #[allow(clippy::cast_possible_truncation)] // a link takes bytes of a batch of a few megabytes
+    fn new(link: usize, cid: &Cid) -> Self {
+        let raw = if cid.codec() == Codec::Raw { RAW } else { 0 };
+        Self {
+            digest: *cid.digest(),
+            link: link as u32 | raw,
+            found: Link::NONE,
+        }
+    }
+
+    pub(super) const fn link(&self) -> usize {
+        (self.link & !RAW) as usize
+    }
+
+    #[inline]
+    pub(super) const fn is_raw(&self) -> bool {
+        self.link & RAW != 0
+    }
+
+    fn cid(&self) -> Cid {
+        named(self.is_raw(), self.digest)
+    }
+}
+
+fn named(raw: bool, digest: [u8; 32]) -> Cid {
+    Cid::from_digest(if raw { Codec::Raw } else { Codec::DagCbor }, digest)
 }
 
 /// A [`BlobRef`] that outlives the bytes it was found in.
@@ -111,13 +138,16 @@ pub(super) struct Batch {
     /// Which source they are in, and where in it the first section begins.
     source: usize,
     offset: u64,
+    /// Sorted by part: a block's place is not where it stands in the file.
     pub(super) rows: Vec<Row>,
+    row_bounds: Bounds,
     /// Commits, and nodes that are not sound, each after its length; keys of sound nodes.
     bytes: Vec<u8>,
     /// Links of sound nodes.
     pub(super) links: Vec<Link>,
-    /// Those whose blocks were not found, in order.
-    pub(super) far: Vec<Far>,
+    /// Those whose blocks were not met, sorted by part; once all are looked up those that are missing, sorted by link.
+    far: Vec<Far>,
+    far_bounds: Bounds,
     /// Blobs that records refer to, by the record's place.
     blobs: Vec<(u16, OwnedBlobRef)>,
     /// Records that are not canonical, by place, with what is wrong.
@@ -150,10 +180,35 @@ impl Batch {
         Node::open(&self.bytes[at..], &self.links)
     }
 
+    /// Its blocks, and the links of its nodes that wait for blocks, part by part.
+    pub(super) fn pieces(&mut self) -> impl Iterator<Item = Piece<'_>> {
+        let mut rows = &self.rows[..];
+        let mut far = &mut self.far[..];
+        let (row_bounds, far_bounds) = (&self.row_bounds, &self.far_bounds);
+        (0..PARTS).map(move |part| {
+            let range = row_bounds.range(part);
+            Piece {
+                first: range.start,
+                rows: rows.split_off(..range.len()).unwrap_or_default(),
+                far: far.split_off_mut(..far_bounds.range(part).len()).unwrap_or_default(),
+            }
+        })
+    }
+
+    /// Takes in what was found of the links that wait.
+    pub(super) fn settle(&mut self) {
+        for far in &self.far {
+            self.links[far.link()] = far.found;
+        }
+        self.far.retain(|far| far.found == Link::NONE);
+        self.far.shrink_to_fit();
+        self.far.sort_unstable_by_key(Far::link);
+    }
+
     /// What a link names whose block is not there.
     pub(super) fn lost(&self, link: usize) -> Option<Cid> {
-        let at = self.far.binary_search_by_key(&link, |far| far.link as usize).ok()?;
-        Some(self.far[at].cid)
+        let at = self.far.binary_search_by_key(&link, Far::link).ok()?;
+        Some(self.far[at].cid())
     }
 
     /// Blobs of a record.
@@ -179,16 +234,28 @@ impl Batch {
     }
 }
 
+/// What a batch has of a part.
+pub(super) struct Piece<'a> {
+    /// Place of the first row.
+    pub(super) first: usize,
+    pub(super) rows: &'a [Row],
+    /// Links that wait for blocks of this part.
+    pub(super) far: &'a mut [Far],
+}
+
 /// Makes batches, each of some cuts of one source; its own room is kept from one to the next, so that only what stays is
 /// allocated anew.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct BatchMaker {
-    /// The batch that is being made, once one was begun.
+    spread: Spread,
+    sorting: Sorting,
+    /// The batch that is being made, once one was begun; its blocks still stand as in the file.
     batch: Batch,
     begun: bool,
+    rows: Vec<Row>,
     bytes: Vec<u8>,
     links: Vec<Link>,
-    /// Links of the batch's nodes in order; `NO_LINK` where the block was met.
+    /// Links of the batch's nodes in order; the ones whose block was met leave at the end of the cut.
     far: Vec<Far>,
     /// Which of `far` the next blocks will be if the file is in tree order, the next one last.
     expected: Vec<usize>,
@@ -198,8 +265,6 @@ pub(super) struct BatchMaker {
     /// Bytes that the texts of faults take.
     faults: usize,
 }
-
-const NO_LINK: u32 = u32::MAX;
 
 /// Kept bytes from which on a batch takes no further cut.
 const BATCH_BYTES: usize = 4 << 20;
@@ -211,17 +276,35 @@ const PASSED_OVER: usize = 4;
 const MIME_TYPES: usize = 64;
 
 impl BatchMaker {
+    pub(super) fn new(spread: Spread) -> Self {
+        Self {
+            spread,
+            sorting: Sorting::default(),
+            batch: Batch::default(),
+            begun: false,
+            rows: Vec::with_capacity(BATCH_BLOCKS),
+            bytes: Vec::new(),
+            links: Vec::new(),
+            far: Vec::new(),
+            expected: Vec::new(),
+            judge: node::Judge::default(),
+            mime_types: Vec::new(),
+            faults: 0,
+        }
+    }
+
     /// Whether a cut of so many blocks and bytes at `offset` of `source` fits into the batch that is being made.
     pub(super) fn has_room(&self, source: usize, offset: u64, blocks: usize, bytes: usize) -> bool {
         self.begun
             && self.batch.source == source
-            && self.batch.rows.len() + blocks <= BATCH_BLOCKS
+            && self.rows.len() + blocks <= BATCH_BLOCKS
             && self.bytes.len() < BATCH_BYTES
             && u32::try_from(offset + bytes as u64 - self.batch.offset).is_ok()
     }
 
     /// Begins batch `number`, of blocks from `offset` in `source` on.
     pub(super) fn begin(&mut self, number: usize, source: usize, offset: u64) {
+        self.rows.clear();
         self.bytes.clear();
         self.links.clear();
         self.far.clear();
@@ -231,7 +314,6 @@ impl BatchMaker {
             number,
             source,
             offset,
-            rows: Vec::with_capacity(BATCH_BLOCKS),
             ..Batch::default()
         };
     }
@@ -242,17 +324,42 @@ impl BatchMaker {
             return None;
         }
         let mut batch = std::mem::take(&mut self.batch);
-        batch.rows.shrink_to_fit();
+        let parts = self.far.iter().map(|far| self.spread.part(&far.digest));
+        batch.far_bounds = self.sorting.by_part(parts);
+        batch.far = self.sorting.sorted(&self.far);
+        let parts = self.rows.iter().map(|row| self.spread.part(&row.digest));
+        batch.row_bounds = self.sorting.by_part(parts);
+        batch.rows = self.sorting.sorted(&self.rows);
         batch.bytes = self.bytes.as_slice().into();
-        batch.links = self.links.as_slice().into();
-        batch.far = self.far.as_slice().into();
         batch.blobs.shrink_to_fit();
+        self.number_anew(&mut batch);
+        batch.links = self.links.as_slice().into();
         Some(batch)
+    }
+
+    /// Gives blocks the numbers that they have after sorting, wherever they are named by the ones before.
+    #[allow(clippy::cast_possible_truncation)] // a batch holds at most BATCH_BLOCKS blocks
+    fn number_anew(&mut self, batch: &mut Batch) {
+        let places = self.sorting.places();
+        for link in &mut self.links {
+            if let Some(met) = link.block() {
+                let place = places[parts(met).1] as usize;
+                *link = Link::to(block(batch.number, place), batch.rows[place].is_plain());
+            }
+        }
+        for (place, _) in &mut batch.blobs {
+            *place = places[usize::from(*place)] as u16;
+        }
+        for (place, _) in &mut batch.faults {
+            *place = places[usize::from(*place)] as u16;
+        }
+        batch.blobs.sort_by_key(|(place, _)| *place);
+        batch.faults.sort_unstable_by_key(|(place, _)| *place);
     }
 
     /// Bytes of memory that the batch holds so far.
     pub(super) fn memory(&self) -> u64 {
-        let sized = size_of_val(&self.batch.rows[..]) + size_of_val(&self.batch.blobs[..]);
+        let sized = size_of_val(&self.rows[..]) + size_of_val(&self.batch.blobs[..]);
         let linked = size_of_val(&self.links[..]) + size_of_val(&self.far[..]);
         (sized + linked + self.bytes.len() + self.faults) as u64
     }
@@ -260,7 +367,7 @@ impl BatchMaker {
     /// Says that the blocks of a cut are all there: others come next than those that are expected.
     pub(super) fn end_of_cut(&mut self) {
         self.expected.clear();
-        self.far.retain(|far| far.link != NO_LINK);
+        self.far.retain(|far| self.links[far.link()] == Link::NONE);
     }
 
     /// Adds a block whose section begins at `offset` in the source.
@@ -272,18 +379,17 @@ impl BatchMaker {
             what: raw | NOTHING_KEPT,
         };
         self.meet(&row);
-        self.batch.rows.push(row);
+        self.rows.push(row);
     }
 
     /// Fits a new block to the link that waits for it, if it is one of the next.
     fn meet(&mut self, row: &Row) {
-        let number = block(self.batch.number, self.batch.rows.len());
+        let number = block(self.batch.number, self.rows.len());
         for _ in 0..PASSED_OVER {
             let Some(expected) = self.expected.pop() else { return };
-            let far = &mut self.far[expected];
-            if row.names(&far.cid) {
-                self.links[far.link as usize] = Link::to(number, false);
-                far.link = NO_LINK;
+            let far = &self.far[expected];
+            if row.digest == far.digest && row.is_raw() == far.is_raw() {
+                self.links[far.link()] = Link::to(number, false);
                 return;
             }
         }
@@ -308,11 +414,10 @@ impl BatchMaker {
         true
     }
 
-    #[allow(clippy::cast_possible_truncation)] // a link takes bytes of a batch of a few megabytes
     fn link(&mut self, cid: Option<Cid>) {
-        let link = self.links.len() as u32;
+        let link = self.links.len();
         self.links.push(Link::NONE);
-        self.far.extend(cid.map(|cid| Far { link, cid }));
+        self.far.extend(cid.map(|cid| Far::new(link, &cid)));
     }
 
     /// Keeps the bytes of the last block.
@@ -362,9 +467,9 @@ impl BatchMaker {
     }
 
     fn last(&mut self) -> (u16, &mut Row) {
-        let place = self.batch.rows.len() - 1;
+        let place = self.rows.len() - 1;
         let number = u16::try_from(place).expect("a batch holds at most BATCH_BLOCKS blocks");
-        (number, &mut self.batch.rows[place])
+        (number, &mut self.rows[place])
     }
 }
 

@@ -11,6 +11,7 @@ use std::thread;
 use super::Limits;
 use super::batch::{BATCH_BLOCKS, Batch, BatchMaker, MAX_BATCHES};
 use super::report::{FindingCode, Findings};
+use super::spread::Spread;
 use crate::car::{self, MAX_HEADER, MAX_SECTION, Varint};
 use crate::{Cid, Error, mst, record};
 
@@ -21,6 +22,7 @@ const READ_SIZE: usize = 300 * 1024;
 #[derive(Debug)]
 pub(super) struct Harvest {
     pub(super) batches: Vec<Batch>,
+    pub(super) spread: Spread,
     /// First root of the last source whose header could be read.
     pub(super) root: Option<Cid>,
     pub(super) bytes: u64,
@@ -32,6 +34,7 @@ pub(super) fn read<S: Read + Send>(sources: &mut [S], threads: usize, limits: &L
     let shared = Shared {
         feed: Mutex::new(Feed::new(sources, limits)),
         memory: AtomicU64::new(0),
+        spread: Spread::new(),
         limits,
     };
     let work = || worker(&shared);
@@ -58,6 +61,7 @@ pub(super) fn read<S: Read + Send>(sources: &mut [S], threads: usize, limits: &L
     }
     Ok(Harvest {
         batches,
+        spread: shared.spread,
         root: feed.root,
         bytes: feed.bytes,
         findings,
@@ -69,6 +73,7 @@ struct Shared<'a, S> {
     feed: Mutex<Feed<'a, S>>,
     /// Bytes of memory that batches hold.
     memory: AtomicU64,
+    spread: Spread,
     limits: &'a Limits,
 }
 
@@ -78,7 +83,7 @@ type Reading = (Vec<Batch>, Vec<(usize, Findings)>);
 fn worker<S: Read>(shared: &Shared<'_, S>) -> Result<Reading, Error> {
     let (mut batches, mut found) = (Vec::new(), Vec::new());
     let mut cut = Cut::default();
-    let mut maker = BatchMaker::default();
+    let mut maker = BatchMaker::new(shared.spread);
     loop {
         let new_batch = {
             let mut feed = shared.feed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -14,6 +14,8 @@ mod node;
 mod repo;
 mod report;
 mod set;
+mod spread;
+mod table;
 mod walk;
 
 use std::io::Read;
@@ -138,7 +140,7 @@ impl RepoCheck {
         let mut report = Report::new();
         report.bytes = harvest.bytes;
         let mut findings = harvest.findings;
-        let index = Index::new(harvest.batches, threads);
+        let index = Index::new(harvest.batches, harvest.spread, threads);
         report.blocks = index.blocks;
         let root = self.root.or(harvest.root);
         report.root = root;

@@ -1,0 +1,234 @@
+//! From digest to block: a table that all links which wait for their block are looked up in.
+//!
+//! It comes in parts by digest (see [`super::spread`]), filled and looked up one after another while their blocks are in
+//! a core's cache, by several threads that need not wait for each other. Each is open addressing over buckets of a cache
+//! line, so that hardly ever a digest is compared with another one than its own.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::thread;
+
+use super::batch::{Batch, Block, Far, Row, block, parts};
+use super::node::Link;
+use super::spread::{PARTS, Spread, part_of};
+use crate::{Cid, Codec};
+
+/// From digest to block.
+#[derive(Debug)]
+pub(super) struct Table {
+    parts: Vec<Part>,
+    spread: Spread,
+    /// Later copies of a block, and the first.
+    copies: HashMap<Block, Block>,
+}
+
+/// Buckets, a power of two of them.
+#[derive(Debug)]
+struct Part {
+    buckets: Vec<Bucket>,
+}
+
+/// Blocks in a bucket.
+const PLACES: usize = 8;
+
+/// Blocks, each with its mark, in one cache line; the first places are taken first.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+struct Bucket {
+    marks: [u32; PLACES],
+    links: [Link; PLACES],
+}
+
+const FREE: Bucket = Bucket {
+    marks: [0; PLACES],
+    links: [Link::NONE; PLACES],
+};
+
+/// The codec and 31 bits of the digest, so that hardly ever the digest of another block is looked at.
+#[inline]
+const fn mark(digest: &[u8; 32], raw: bool) -> u32 {
+    u32::from_le_bytes([digest[8], digest[9], digest[10], digest[11]]) & !1 | raw as u32
+}
+
+impl Bucket {
+    /// All blocks with a mark.
+    #[inline]
+    fn with(&self, mark: u32) -> impl Iterator<Item = Link> {
+        let places = self.marks.iter().zip(self.links);
+        places.filter(move |(m, _)| **m == mark).map(|(_, link)| link)
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.links[PLACES - 1] != Link::NONE
+    }
+
+    fn put(&mut self, mark: u32, link: Link) -> bool {
+        let free = self.links.iter().position(|link| *link == Link::NONE);
+        if let Some(place) = free {
+            self.marks[place] = mark;
+            self.links[place] = link;
+        }
+        free.is_some()
+    }
+}
+
+/// What all batches have of a part.
+#[derive(Default)]
+struct Share<'a> {
+    blocks: Blocks<'a>,
+    far: Vec<&'a mut [Far]>,
+}
+
+/// The blocks of a part: by batch the place of the first and the rows.
+#[derive(Default)]
+struct Blocks<'a>(Vec<(usize, &'a [Row])>);
+
+impl<'a> Blocks<'a> {
+    #[inline]
+    fn row(&self, block: Block) -> &'a Row {
+        let (batch, place) = parts(block);
+        let (first, rows) = self.0[batch];
+        &rows[place - first]
+    }
+}
+
+impl Table {
+    /// Fills a table with the blocks of all batches, and finds those that links of theirs wait for, with `threads`
+    /// threads.
+    pub(super) fn new(batches: &mut [Batch], spread: Spread, threads: usize) -> Self {
+        let mut shares: Vec<Share<'_>> = (0..PARTS).map(|_| Share::default()).collect();
+        for batch in batches {
+            for (share, piece) in shares.iter_mut().zip(batch.pieces()) {
+                share.blocks.0.push((piece.first, piece.rows));
+                share.far.push(piece.far);
+            }
+        }
+        let rest = Mutex::new(shares.into_iter().enumerate());
+        let filled = Mutex::new(Vec::with_capacity(PARTS));
+        let work = || {
+            while let Some((number, share)) = next(&rest) {
+                let (part, copies) = Part::fill(&share.blocks, spread);
+                part.resolve(share, spread);
+                let mut filled = filled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                filled.push((number, part, copies));
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let mut filled = filled.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        filled.sort_unstable_by_key(|(number, ..)| *number);
+        let mut table = Self {
+            parts: Vec::with_capacity(PARTS),
+            spread,
+            copies: HashMap::new(),
+        };
+        for (_, part, copies) in filled {
+            table.parts.push(part);
+            table.copies.extend(copies);
+        }
+        table
+    }
+
+    /// Number of blocks that come again.
+    pub(super) fn copies(&self) -> u64 {
+        self.copies.len() as u64
+    }
+
+    /// The first copy of the block that `block` is a copy of.
+    #[inline]
+    pub(super) fn first(&self, block: Block) -> Block {
+        if self.copies.is_empty() {
+            return block;
+        }
+        self.copies.get(&block).copied().unwrap_or(block)
+    }
+
+    /// Finds the first copy of a block.
+    pub(super) fn find<'r>(&self, cid: &Cid, row: impl Fn(Block) -> &'r Row) -> Option<Block> {
+        let hash = self.spread.hash(cid.digest());
+        let mark = mark(cid.digest(), cid.codec() == Codec::Raw);
+        self.parts[part_of(hash)].find(cid.digest(), mark, hash, row)?.block()
+    }
+}
+
+/// The next of what several threads share.
+pub(super) fn next<T>(rest: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
+    rest.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next()
+}
+
+impl Part {
+    /// A table of all blocks of a part, and of those that come again the first copy.
+    fn fill(blocks: &Blocks<'_>, spread: Spread) -> (Self, HashMap<Block, Block>) {
+        let count: usize = blocks.0.iter().map(|(_, rows)| rows.len()).sum();
+        let mut part = Self {
+            // At most three quarters of the places are taken.
+            buckets: vec![FREE; (count * 4 / 3 / PLACES + 1).next_power_of_two()],
+        };
+        let mut copies = HashMap::new();
+        for (batch, (first, rows)) in blocks.0.iter().enumerate() {
+            for (n, row) in rows.iter().enumerate() {
+                let new = block(batch, first + n);
+                if let Some(there) = part.insert(new, row, spread, blocks) {
+                    copies.insert(new, there);
+                }
+            }
+        }
+        (part, copies)
+    }
+
+    /// Adds a block, or returns the one with the same name that is there.
+    #[inline]
+    fn insert(&mut self, new: Block, row: &Row, spread: Spread, blocks: &Blocks<'_>) -> Option<Block> {
+        let hash = spread.hash(&row.digest);
+        let mark = mark(&row.digest, row.is_raw());
+        let there = self.find(&row.digest, mark, hash, |block| blocks.row(block));
+        if let Some(link) = there {
+            return link.block();
+        }
+        let mut at = self.bucket(hash);
+        while !self.buckets[at].put(mark, Link::to(new, row.is_plain())) {
+            at = self.after(at);
+        }
+        None
+    }
+
+    /// Finds the blocks that links wait for.
+    fn resolve(&self, share: Share<'_>, spread: Spread) {
+        for far in share.far.into_iter().flatten() {
+            let hash = spread.hash(&far.digest);
+            let mark = mark(&far.digest, far.is_raw());
+            let found = self.find(&far.digest, mark, hash, |block| share.blocks.row(block));
+            far.found = found.unwrap_or(Link::NONE);
+        }
+    }
+
+    #[inline]
+    fn find<'r>(&self, digest: &[u8; 32], mark: u32, hash: u64, row: impl Fn(Block) -> &'r Row) -> Option<Link> {
+        let mut at = self.bucket(hash);
+        loop {
+            let bucket = &self.buckets[at];
+            let is_right = |link: &Link| link.block().is_some_and(|block| row(block).digest == *digest);
+            let found = bucket.with(mark).find(is_right);
+            if found.is_some() || !bucket.is_full() {
+                return found;
+            }
+            at = self.after(at);
+        }
+    }
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // masked to the number of buckets
+    fn bucket(&self, hash: u64) -> usize {
+        (hash >> 16) as usize & (self.buckets.len() - 1)
+    }
+
+    #[inline]
+    fn after(&self, bucket: usize) -> usize {
+        (bucket + 1) & (self.buckets.len() - 1)
+    }
+}
