@@ -46,7 +46,7 @@ pub(super) struct Row {
     pub(super) digest: [u8; 32],
     /// Where its section begins, in bytes after the batch's first.
     offset: u32,
-    /// What it is, in the top bits, and where its bytes are kept, in the others.
+    /// What it is, in the top bits, and in the others where its bytes are kept, or of a record which blob is its first.
     what: u32,
 }
 
@@ -78,9 +78,11 @@ impl Row {
         self.what & BLOBS != 0
     }
 
-    fn kept(&self) -> Option<usize> {
+    /// What is kept of the block, if it is of this kind.
+    #[inline]
+    fn kept(&self, kind: u32) -> Option<usize> {
         let at = self.what & NOTHING_KEPT;
-        (at != NOTHING_KEPT).then_some(at as usize)
+        (at != NOTHING_KEPT && self.what & (NODE | BLOBS) == kind).then_some(at as usize)
     }
 }
 
@@ -167,7 +169,7 @@ impl Batch {
     /// The bytes of a commit, or of what begins like a tree node but is no sound one.
     pub(super) fn kept_bytes(&self, place: usize) -> Option<&[u8]> {
         let row = self.rows[place];
-        let at = row.kept().filter(|_| row.what & NODE == 0)?;
+        let at = row.kept(0)?;
         let (len, rest) = self.bytes[at..].split_first_chunk::<4>()?;
         rest.get(..u32::from_le_bytes(*len) as usize)
     }
@@ -176,7 +178,7 @@ impl Batch {
     #[inline]
     pub(super) fn node(&self, place: usize) -> Option<Node<'_>> {
         let row = self.rows[place];
-        let at = row.kept().filter(|_| row.what & NODE != 0)?;
+        let at = row.kept(NODE)?;
         Node::open(&self.bytes[at..], &self.links)
     }
 
@@ -213,12 +215,12 @@ impl Batch {
 
     /// Blobs of a record.
     pub(super) fn blobs(&self, place: usize) -> &[(u16, OwnedBlobRef)] {
-        if !self.rows[place].has_blobs() {
+        let Some(from) = self.rows[place].kept(BLOBS) else {
             return &[];
-        }
-        let from = self.blobs.partition_point(|(p, _)| usize::from(*p) < place);
-        let to = self.blobs.partition_point(|(p, _)| usize::from(*p) <= place);
-        &self.blobs[from..to]
+        };
+        let blobs = &self.blobs[from..];
+        let others = blobs.iter().position(|(p, _)| usize::from(*p) != place);
+        &blobs[..others.unwrap_or(blobs.len())]
     }
 
     /// What is wrong with a record.
@@ -354,6 +356,10 @@ impl BatchMaker {
             *place = places[usize::from(*place)] as u16;
         }
         batch.blobs.sort_by_key(|(place, _)| *place);
+        for (n, (place, _)) in batch.blobs.iter().enumerate().rev() {
+            let what = &mut batch.rows[usize::from(*place)].what;
+            *what = *what & !NOTHING_KEPT | n as u32;
+        }
         batch.faults.sort_unstable_by_key(|(place, _)| *place);
     }
 

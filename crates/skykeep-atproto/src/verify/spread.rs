@@ -60,6 +60,8 @@ pub(super) const fn part_of(hash: u64) -> usize {
 pub(super) struct Sorting {
     /// The part of each, and then its place.
     places: Vec<u32>,
+    /// The same the other way round: what goes to each place.
+    order: Vec<u32>,
 }
 
 impl Sorting {
@@ -76,9 +78,11 @@ impl Sorting {
             bounds[part + 1] += bounds[part];
         }
         let mut next = bounds.clone();
-        for place in &mut self.places {
+        self.order.resize(self.places.len(), 0);
+        for (n, place) in self.places.iter_mut().enumerate() {
             let next = &mut next[*place as usize];
             *place = *next;
+            self.order[*next as usize] = n as u32;
             *next += 1;
         }
         Bounds(bounds)
@@ -91,10 +95,6 @@ impl Sorting {
 
     /// A copy of `things` in the new order.
     pub(super) fn sorted<T: Copy>(&self, things: &[T]) -> Vec<T> {
-        let mut sorted = things.to_vec();
-        for (thing, place) in things.iter().zip(&self.places) {
-            sorted[*place as usize] = *thing;
-        }
-        sorted
+        self.order.iter().map(|from| things[*from as usize]).collect()
     }
 }
