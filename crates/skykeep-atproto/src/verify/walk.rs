@@ -31,6 +31,9 @@ const SHARED_BELOW: u32 = 4;
 /// Repositories with fewer blocks are walked in one thread.
 const SHARED_FROM: u64 = 20_000;
 
+/// Nodes that memory is asked for at once; more only a made-up tree has on two layers.
+const MOST_AHEAD: usize = 128;
+
 /// What a walk found.
 #[derive(Debug, Default)]
 pub(super) struct Walked {
@@ -129,6 +132,10 @@ fn join(parts: Vec<Part>) -> Walked {
     walked
 }
 
+fn subtrees(node: Node<'_>) -> impl Iterator<Item = Block> {
+    node.links().iter().step_by(2).filter_map(|link| link.block())
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(path::MAX_PATH)]).into_owned()
 }
@@ -152,6 +159,8 @@ struct Walker<'a> {
     collection: Vec<u8>,
     counted: u64,
     spare: Vec<Scratch<'a>>,
+    /// Nodes that memory was asked for.
+    ahead: Vec<Block>,
     /// Blocks of records with blobs that are listed already.
     listed: HashSet<Block>,
 }
@@ -168,6 +177,7 @@ impl<'a> Walker<'a> {
             collection: Vec::new(),
             counted: 0,
             spare: Vec::new(),
+            ahead: Vec::new(),
             listed: HashSet::new(),
         }
     }
@@ -220,7 +230,7 @@ impl<'a> Walker<'a> {
             .links()
             .split_first()
             .expect("a node has a place for its left link");
-        if node.layer > 0 {
+        if layer > 0 && layer.is_multiple_of(2) {
             self.ask_ahead(node);
         }
         self.subtree(self.target(block, node.first_link, *left), layer);
@@ -241,12 +251,28 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Asks memory for all nodes below a node before it is needed for the first: in a file in no order each of them would
-    /// be waited for.
-    fn ask_ahead(&self, node: Node<'a>) {
-        let below = node.links().iter().step_by(2).filter_map(|link| link.block());
-        let below = below.filter_map(|block| self.index.node(block));
-        black_box(below.fold(0, |all, node| all ^ node.links().len()));
+    /// Asks memory for the nodes on the two layers below a node before the first of them is needed: in a file in no order
+    /// each of them would be waited for.
+    fn ask_ahead(&mut self, node: Node<'a>) {
+        let mut ahead = std::mem::take(&mut self.ahead);
+        ahead.clear();
+        ahead.extend(subtrees(node).take(MOST_AHEAD));
+        let below = ahead.len();
+        self.ask_for(&ahead);
+        for n in 0..below {
+            let nodes = self.index.node(ahead[n]).into_iter().flat_map(subtrees);
+            ahead.extend(nodes.take(MOST_AHEAD - ahead.len()));
+        }
+        self.ask_for(&ahead[below..]);
+        self.ahead = ahead;
+    }
+
+    /// Asks for nodes in rounds: nothing in a round waits for something else of it.
+    fn ask_for(&self, nodes: &[Block]) {
+        let rows = nodes.iter().map(|block| self.index.row(*block).has_blobs());
+        black_box(rows.fold(false, |all, row| all ^ row));
+        let nodes = nodes.iter().filter_map(|block| self.index.node(*block));
+        black_box(nodes.fold(0, |all, node| all ^ node.touch()));
     }
 
     /// The block that a link of the node in `block` leads to, or the name of one that is missing.
