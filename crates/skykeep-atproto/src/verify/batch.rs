@@ -259,6 +259,8 @@ pub(super) struct BatchMaker {
     links: Vec<Link>,
     /// Links of the batch's nodes in order; the ones whose block was met leave at the end of the cut.
     far: Vec<Far>,
+    /// How many of them are of cuts that ended.
+    far_of_ended: usize,
     /// Which of `far` the next blocks will be if the file is in tree order, the next one last.
     expected: Vec<usize>,
     judge: node::Judge,
@@ -288,6 +290,7 @@ impl BatchMaker {
             bytes: Vec::new(),
             links: Vec::new(),
             far: Vec::new(),
+            far_of_ended: 0,
             expected: Vec::new(),
             judge: node::Judge::default(),
             mime_types: Vec::new(),
@@ -310,6 +313,7 @@ impl BatchMaker {
         self.bytes.clear();
         self.links.clear();
         self.far.clear();
+        self.far_of_ended = 0;
         self.faults = 0;
         self.begun = true;
         self.batch = Batch {
@@ -373,7 +377,16 @@ impl BatchMaker {
     /// Says that the blocks of a cut are all there: others come next than those that are expected.
     pub(super) fn end_of_cut(&mut self) {
         self.expected.clear();
-        self.far.retain(|far| self.links[far.link()] == Link::NONE);
+        let mut waiting = self.far_of_ended;
+        for n in waiting..self.far.len() {
+            let far = self.far[n];
+            if self.links[far.link()] == Link::NONE {
+                self.far[waiting] = far;
+                waiting += 1;
+            }
+        }
+        self.far.truncate(waiting);
+        self.far_of_ended = waiting;
     }
 
     /// Adds a block whose section begins at `offset` in the source.
