@@ -377,16 +377,14 @@ impl BatchMaker {
     /// Says that the blocks of a cut are all there: others come next than those that are expected.
     pub(super) fn end_of_cut(&mut self) {
         self.expected.clear();
-        let mut waiting = self.far_of_ended;
-        for n in waiting..self.far.len() {
+        for n in self.far_of_ended..self.far.len() {
             let far = self.far[n];
             if self.links[far.link()] == Link::NONE {
-                self.far[waiting] = far;
-                waiting += 1;
+                self.far[self.far_of_ended] = far;
+                self.far_of_ended += 1;
             }
         }
-        self.far.truncate(waiting);
-        self.far_of_ended = waiting;
+        self.far.truncate(self.far_of_ended);
     }
 
     /// Adds a block whose section begins at `offset` in the source.
