@@ -232,3 +232,44 @@ impl Part {
         (bucket + 1) & (self.buckets.len() - 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::BatchMaker;
+    use super::*;
+
+    /// Names that fall on one bucket and have one mark: they differ in the last byte alone.
+    fn names(codec: Codec) -> impl Iterator<Item = Cid> {
+        (0..40).map(move |last| {
+            let mut digest = [7; 32];
+            digest[31] = last;
+            Cid::from_digest(codec, digest)
+        })
+    }
+
+    #[test]
+    fn blocks_that_look_alike_are_told_apart() {
+        let spread = Spread::new();
+        let mut maker = BatchMaker::new(spread);
+        maker.begin(0, 0, 0);
+        // The last ten are never there; the first five come twice, and again as another codec's.
+        let there: Vec<Cid> = names(Codec::DagCbor).take(30).collect();
+        let raw: Vec<Cid> = names(Codec::Raw).take(5).collect();
+        for (n, cid) in (0..).zip(there.iter().chain(&there[..5]).chain(&raw)) {
+            maker.block(cid, n);
+        }
+        let mut batches = [maker.finish().unwrap()];
+        let table = Table::new(&mut batches, spread, 2);
+        let [batch] = &batches;
+        let find = |cid: &Cid| table.find(cid, |block| &batch.rows[parts(block).1]);
+        assert_eq!(table.copies(), 5);
+        for (n, cid) in (0..).zip(there.iter()).chain((35..).zip(&raw)) {
+            let block = find(cid).unwrap_or_else(|| panic!("{cid}"));
+            assert_eq!(batch.position(parts(block).1), (0, n), "{cid}");
+            assert_eq!(table.first(block), block);
+        }
+        for cid in names(Codec::DagCbor).skip(30).chain(names(Codec::Raw).skip(5)) {
+            assert_eq!(find(&cid), None, "{cid}");
+        }
+    }
+}
