@@ -1,9 +1,12 @@
 //! Every command the window may call. Each hands an intention to the engine and returns its answer.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use skykeep_engine::Error;
-use skykeep_engine::api::{Account, Check, Person, Place, Snapshot};
+use skykeep_engine::api::{
+    Account, Cell, Changes, Check, Extent, Millis, Opened, Person, Place, Preferences, Run, Snapshot, Spot, Standing,
+    Storage, Stored, Whose,
+};
+use skykeep_engine::{Error, Exported, ImportedSnapshot};
 use tauri::{AppHandle, State, Wry};
 use tauri_plugin_opener::OpenerExt;
 
@@ -20,12 +23,57 @@ pub(crate) async fn look_up(app: App, desk: TheDesk<'_>, text: String) -> Answer
     Ok(desk.engine(&app).await?.look_up(&text).await?)
 }
 
-/// Begins to keep an account; its first run starts at once.
+/// How much there is to keep of an account, about.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn protect(app: App, desk: TheDesk<'_>, did: String) -> Answer<()> {
-    desk.engine(&app).await?.protect(&did).await?;
+pub(crate) async fn extent(app: App, desk: TheDesk<'_>, did: String) -> Answer<Extent> {
+    let did = did.parse().map_err(Error::from)?;
+    Ok(desk.engine(&app).await?.extent(&did).await?)
+}
+
+/// Where backups could go: the usual folder first, then the drives that are connected.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn spots(app: App, desk: TheDesk<'_>) -> Answer<Vec<Spot>> {
+    Ok(desk.engine(&app).await?.spots().await?)
+}
+
+/// Begins to keep an account; its first run starts at once. The folders become places, if they are none.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn protect(
+    app: App,
+    desk: TheDesk<'_>,
+    did: String,
+    whose: Whose,
+    folders: Vec<PathBuf>,
+) -> Answer<()> {
+    desk.engine(&app).await?.protect(&did, whose, &folders).await?;
     Ok(())
+}
+
+/// Stops keeping an account. What is kept of it stays where it is.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn stop_protecting(app: App, desk: TheDesk<'_>, did: String) -> Answer<()> {
+    let did = did.parse().map_err(Error::from)?;
+    Ok(desk.engine(&app).await?.remove_account(&did).await?)
+}
+
+/// Pauses the scheduled runs of an account, or of all, until a time or until someone says go on.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn pause(app: App, desk: TheDesk<'_>, did: Option<String>, until: Option<Millis>) -> Answer<()> {
+    let did = did.map(|did| did.parse()).transpose().map_err(Error::from)?;
+    Ok(desk.engine(&app).await?.pause(did.as_ref(), until).await?)
+}
+
+/// Ends a pause of an account, or of all.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn resume(app: App, desk: TheDesk<'_>, did: Option<String>) -> Answer<()> {
+    let did = did.map(|did| did.parse()).transpose().map_err(Error::from)?;
+    Ok(desk.engine(&app).await?.resume(did.as_ref()).await?)
 }
 
 /// All accounts that are kept.
@@ -43,6 +91,50 @@ pub(crate) async fn snapshots(app: App, desk: TheDesk<'_>, did: String) -> Answe
     Ok(desk.engine(&app).await?.snapshots(&did).await?)
 }
 
+/// What a snapshot changed beside the one before it.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn changes(app: App, desk: TheDesk<'_>, did: String, snapshot: String) -> Answer<Changes> {
+    let did = did.parse().map_err(Error::from)?;
+    Ok(desk.engine(&app).await?.changes(&did, &snapshot).await?)
+}
+
+/// What happened in each cell of the calendar, of one account or of all. `starts` are the times at which the cells
+/// begin, oldest first; the last one ends now.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn calendar(
+    app: App,
+    desk: TheDesk<'_>,
+    did: Option<String>,
+    starts: Vec<Millis>,
+) -> Answer<Vec<Cell>> {
+    let did = did.map(|did| did.parse()).transpose().map_err(Error::from)?;
+    Ok(desk.engine(&app).await?.calendar(did.as_ref(), &starts).await?)
+}
+
+/// Runs of the past, newest first.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn runs(app: App, desk: TheDesk<'_>, did: Option<String>, limit: u32) -> Answer<Vec<Run>> {
+    let did = did.map(|did| did.parse()).transpose().map_err(Error::from)?;
+    Ok(desk.engine(&app).await?.runs(did.as_ref(), limit as usize).await?)
+}
+
+/// How much is kept, by account and over time.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn storage(app: App, desk: TheDesk<'_>) -> Answer<Storage> {
+    Ok(desk.engine(&app).await?.storage().await?)
+}
+
+/// Every problem that stands, most severe first.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn standing(app: App, desk: TheDesk<'_>) -> Answer<Vec<Standing>> {
+    Ok(desk.engine(&app).await?.standing().await?)
+}
+
 /// Where backups go.
 #[tauri::command]
 #[specta::specta]
@@ -55,6 +147,13 @@ pub(crate) async fn places(app: App, desk: TheDesk<'_>) -> Answer<Vec<Place>> {
 #[specta::specta]
 pub(crate) async fn add_folder(app: App, desk: TheDesk<'_>, path: String) -> Answer<Place> {
     Ok(desk.engine(&app).await?.add_folder(Path::new(&path), None).await?)
+}
+
+/// Forgets a place. What it holds stays.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn remove_place(app: App, desk: TheDesk<'_>, id: String) -> Answer<()> {
+    Ok(desk.engine(&app).await?.remove_place(&id).await?)
 }
 
 /// Opens a place's folder in the system's file manager; false when none could be started.
@@ -96,4 +195,83 @@ pub(crate) async fn check(app: App, desk: TheDesk<'_>, place: Option<String>) ->
 pub(crate) async fn confirm_shrink(app: App, desk: TheDesk<'_>, did: String) -> Answer<()> {
     let did = did.parse().map_err(Error::from)?;
     Ok(desk.engine(&app).await?.confirm_shrink(&did).await?)
+}
+
+/// What is in a folder or a file that a person opened. Looking changes nothing.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn look_into(app: App, desk: TheDesk<'_>, path: PathBuf) -> Answer<Opened> {
+    Ok(desk.engine(&app).await?.look_into(&path).await?)
+}
+
+/// Takes over a place of Skykeep's: its accounts are kept from now on.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn take_over(app: App, desk: TheDesk<'_>, path: PathBuf) -> Answer<Vec<Account>> {
+    Ok(desk.engine(&app).await?.take_over(&path).await?)
+}
+
+/// Imports another tool's backup of an account.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn import(
+    app: App,
+    desk: TheDesk<'_>,
+    name: String,
+    paths: Vec<PathBuf>,
+) -> Answer<Vec<ImportedSnapshot>> {
+    Ok(desk.engine(&app).await?.import(&name, &paths).await?.snapshots)
+}
+
+/// Makes a portable copy of a snapshot, or of the newest one, in a folder that any other tool can read.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn export(
+    app: App,
+    desk: TheDesk<'_>,
+    did: String,
+    snapshot: Option<String>,
+    folder: PathBuf,
+) -> Answer<Exported> {
+    let did = did.parse().map_err(Error::from)?;
+    Ok(desk
+        .engine(&app)
+        .await?
+        .export(&did, snapshot.as_deref(), &folder)
+        .await?)
+}
+
+/// What the person has chosen.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn preferences(app: App, desk: TheDesk<'_>) -> Answer<Preferences> {
+    Ok(desk.engine(&app).await?.preferences())
+}
+
+/// Takes what the person has chosen.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn set_preferences(app: App, desk: TheDesk<'_>, preferences: Preferences) -> Answer<()> {
+    Ok(desk.engine(&app).await?.set_preferences(preferences).await?)
+}
+
+/// What Skykeep stores on this computer, and where.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn stored(app: App, desk: TheDesk<'_>) -> Answer<Vec<Stored>> {
+    Ok(desk.engine(&app).await?.stored().await?)
+}
+
+/// What a person could send to somebody who helps: how things stand and what happened lately. No secret is in it.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn report(app: App, desk: TheDesk<'_>) -> Answer<String> {
+    Ok(desk.engine(&app).await?.report().await?)
+}
+
+/// Saves a report, as the person has read it, where they chose.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn save_report(app: App, desk: TheDesk<'_>, path: PathBuf, text: String) -> Answer<()> {
+    Ok(desk.engine(&app).await?.save_report(&path, &text).await?)
 }

@@ -38,8 +38,8 @@ async fn carry<R: Runtime>(app: &AppHandle<R>, engine: &Engine, event: Event) {
     match event {
         Event::Run { progress: Some(_), .. } => tray::working(app),
         Event::Run { progress: None, .. } | Event::Accounts => tray::refresh(app, engine).await,
-        Event::Places => {}
-        Event::Notify { problem } => notify(app, problem),
+        Event::Places | Event::Preferences => {}
+        Event::Notify { problem, .. } => notify(app, problem),
     }
 }
 

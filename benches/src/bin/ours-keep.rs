@@ -42,7 +42,7 @@ async fn add(data: &str, place: &str, handle: &str) -> Outcome<()> {
     let start = Instant::now();
     let engine = open(data).await?;
     engine.add_folder(Path::new(place), None).await?;
-    engine.protect(handle).await?;
+    engine.protect(handle, skykeep_engine::api::Whose::Mine, &[]).await?;
     say(0, start.elapsed().as_secs_f64())
 }
 

@@ -127,7 +127,8 @@ fn waiting(reason: &Waiting) -> String {
         ),
         Waiting::Network => "This computer is offline. Backups go on when the network is back.".to_owned(),
         Waiting::Place => "No place is set up yet.".to_owned(),
-        Waiting::Paused => "Paused.".to_owned(),
+        Waiting::Paused { .. } => "Paused.".to_owned(),
+        Waiting::Battery { .. } | Waiting::Metered | Waiting::Quiet { .. } => todo!(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Accounts: finding out who somebody is, beginning to keep them, and saying how well they are kept.
 
+use std::path::PathBuf;
+
 use data_encoding::BASE64;
 use jiff::Timestamp;
 use skykeep_atproto::Did;
@@ -10,7 +12,7 @@ use skykeep_vault::Reach;
 use skykeep_vault::layout::{AccountFile, AccountFolder};
 use tracing::{info, warn};
 
-use crate::api::{Account, Event, HostingStatus, Kept, KeptState, Millis, Person, Problem};
+use crate::api::{Account, Event, HostingStatus, Kept, KeptState, Millis, Person, Problem, Whose};
 use crate::catalogue::Subject;
 use crate::engine::unknown;
 use crate::machine::drive::{OnThisComputer, on_this_computer};
@@ -54,7 +56,7 @@ impl Engine {
     ///
     /// When no place is set up yet, `~/Skykeep` becomes one. Keeping an account twice is no error. Errors: `Net`, `Place`,
     /// `NoPlace` (there is no home folder), `Data`.
-    pub async fn protect(&self, text: &str) -> Result<Did, Error> {
+    pub async fn protect(&self, text: &str, _whose: Whose, _folders: &[PathBuf]) -> Result<Did, Error> {
         let person = self.look_up(text).await?;
         let did: Did = person.did.parse()?;
         if self.inner.settings().places.is_empty() {
@@ -274,7 +276,10 @@ impl Engine {
             display_name: facts.display_name,
             avatar: facts.avatar,
             host: facts.host,
+            whose: Whose::Mine,
+            added: millis(account.added),
             kept,
+            readiness: crate::readiness::todo(),
             run: inner.runs.progress(&account.did),
             next_due,
             waiting,

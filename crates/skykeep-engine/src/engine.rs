@@ -418,12 +418,15 @@ impl Inner {
     }
 
     pub(crate) async fn raise_problem(&self, subject: &Subject, problem: Problem, now: Timestamp) -> Result<(), Error> {
-        let (subject, told) = (subject.clone(), problem.clone());
+        let (subject, told, subject_told) = (subject.clone(), problem.clone(), subject.clone());
         let new = self
             .ask(move |catalogue| catalogue.raise(&subject, &problem, now))
             .await?;
         if new && told.severity > crate::api::Severity::Note {
-            let _ = self.events.send(Event::Notify { problem: told });
+            let _ = self.events.send(Event::Notify {
+                about: subject_told.into(),
+                problem: told,
+            });
         }
         self.listen_changed();
         Ok(())

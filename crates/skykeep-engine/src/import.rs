@@ -46,7 +46,7 @@ pub struct Imported {
 }
 
 /// One repository that was imported.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
 pub struct ImportedSnapshot {
     /// The snapshot's manifest.
     pub id: String,

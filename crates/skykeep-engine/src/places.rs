@@ -340,6 +340,10 @@ impl Engine {
             last_seen: facts.last_seen.map(Timestamp::as_millisecond),
             last_checked: facts.last_checked.map(Timestamp::as_millisecond),
             free: free.or(facts.free),
+            removable: false,
+            busy: false,
+            behind: 0,
+            accounts: 0,
         })
     }
 }

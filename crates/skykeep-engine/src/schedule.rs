@@ -125,7 +125,7 @@ impl Due {
 /// Whether a run of an account should start (rules 1 to 11).
 pub fn due(policy: &Policy, history: &History, facts: &MachineFacts, now: Timestamp) -> Due {
     if policy.paused {
-        return Due::Waiting(Waiting::Paused);
+        return Due::Waiting(Waiting::Paused { until: None });
     }
     if !policy.has_place {
         return Due::Waiting(Waiting::Place);

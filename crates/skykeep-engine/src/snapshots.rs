@@ -20,7 +20,7 @@ use crate::words::words;
 use crate::{Engine, Error, blocking};
 
 /// What an export wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
 pub struct Exported {
     /// The folder.
     pub folder: PathBuf,
@@ -69,6 +69,11 @@ impl Engine {
             })
         })
         .await
+    }
+
+    /// What a snapshot changed beside the one before it, by revision. Errors: `Unknown`, `SnapshotBroken`.
+    pub async fn changes(&self, _did: &Did, _snapshot: &str) -> Result<api::Changes, Error> {
+        todo!()
     }
 
     /// Writes a snapshot (the newest, if none is named) as plain files that other tools read: `repo.car`, `blobs/`,

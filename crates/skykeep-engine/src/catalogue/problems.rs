@@ -7,7 +7,7 @@ use rusqlite::{Row, params};
 use skykeep_atproto::Did;
 
 use super::{Catalogue, Error, from_json, millis, time, to_json};
-use crate::api::Problem;
+use crate::api::{About, Problem};
 
 /// What a problem is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,6 +27,16 @@ impl fmt::Display for Subject {
             Self::App => f.write_str("app"),
             Self::Account(did) => write!(f, "account {did}"),
             Self::Place(place) => write!(f, "place {place}"),
+        }
+    }
+}
+
+impl From<Subject> for About {
+    fn from(subject: Subject) -> Self {
+        match subject {
+            Subject::App => Self::App,
+            Subject::Account(did) => Self::Account { did: did.to_string() },
+            Subject::Place(id) => Self::Place { id },
         }
     }
 }

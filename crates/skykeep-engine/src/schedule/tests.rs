@@ -239,7 +239,10 @@ fn rule_6_paused_or_without_any_place_nothing_is_due() {
         ..policy()
     };
     for history in [new(), kept(0), kept(DAY - 1)] {
-        assert_eq!(due(&paused, &history, &facts(), at(DAY)), Due::Waiting(Waiting::Paused));
+        assert_eq!(
+            due(&paused, &history, &facts(), at(DAY)),
+            Due::Waiting(Waiting::Paused { until: None })
+        );
         assert_eq!(
             due(&homeless, &history, &facts(), at(DAY)),
             Due::Waiting(Waiting::Place)
@@ -398,7 +401,7 @@ fn rule_15_the_loop_ticks_when_something_is_due_and_at_least_once_a_minute() {
     check(
         &[
             Due::Running,
-            Due::Waiting(Waiting::Paused),
+            Due::Waiting(Waiting::Paused { until: None }),
             Due::Waiting(Waiting::Network),
         ],
         60,

@@ -7,16 +7,41 @@ import * as __TAURI_EVENT from "@tauri-apps/api/event";
 export const commands = {
 	/**  Who is behind a handle, a DID or a profile address. */
 	lookUp: (text: string) => typedError<Person, Refused>(__TAURI_INVOKE("look_up", { text })),
-	/**  Begins to keep an account; its first run starts at once. */
-	protect: (did: string) => typedError<null, Refused>(__TAURI_INVOKE("protect", { did })),
+	/**  How much there is to keep of an account, about. */
+	extent: (did: string) => typedError<Extent, Refused>(__TAURI_INVOKE("extent", { did })),
+	/**  Where backups could go: the usual folder first, then the drives that are connected. */
+	spots: () => typedError<Spot[], Refused>(__TAURI_INVOKE("spots")),
+	/**  Begins to keep an account; its first run starts at once. The folders become places, if they are none. */
+	protect: (did: string, whose: Whose, folders: string[]) => typedError<null, Refused>(__TAURI_INVOKE("protect", { did, whose, folders })),
+	/**  Stops keeping an account. What is kept of it stays where it is. */
+	stopProtecting: (did: string) => typedError<null, Refused>(__TAURI_INVOKE("stop_protecting", { did })),
+	/**  Pauses the scheduled runs of an account, or of all, until a time or until someone says go on. */
+	pause: (did: string | null, until: number | null) => typedError<null, Refused>(__TAURI_INVOKE("pause", { did, until })),
+	/**  Ends a pause of an account, or of all. */
+	resume: (did: string | null) => typedError<null, Refused>(__TAURI_INVOKE("resume", { did })),
 	/**  All accounts that are kept. */
 	accounts: () => typedError<Account[], Refused>(__TAURI_INVOKE("accounts")),
 	/**  What is kept of one account, newest first. */
 	snapshots: (did: string) => typedError<Snapshot[], Refused>(__TAURI_INVOKE("snapshots", { did })),
+	/**  What a snapshot changed beside the one before it. */
+	changes: (did: string, snapshot: string) => typedError<Changes, Refused>(__TAURI_INVOKE("changes", { did, snapshot })),
+	/**
+	 *  What happened in each cell of the calendar, of one account or of all. `starts` are the times at which the cells
+	 *  begin, oldest first; the last one ends now.
+	 */
+	calendar: (did: string | null, starts: number[]) => typedError<Cell[], Refused>(__TAURI_INVOKE("calendar", { did, starts })),
+	/**  Runs of the past, newest first. */
+	runs: (did: string | null, limit: number) => typedError<Run[], Refused>(__TAURI_INVOKE("runs", { did, limit })),
+	/**  How much is kept, by account and over time. */
+	storage: () => typedError<Storage, Refused>(__TAURI_INVOKE("storage")),
+	/**  Every problem that stands, most severe first. */
+	standing: () => typedError<Standing[], Refused>(__TAURI_INVOKE("standing")),
 	/**  Where backups go. */
 	places: () => typedError<Place[], Refused>(__TAURI_INVOKE("places")),
 	/**  Makes a folder, chosen by the person, a place. */
 	addFolder: (path: string) => typedError<Place, Refused>(__TAURI_INVOKE("add_folder", { path })),
+	/**  Forgets a place. What it holds stays. */
+	removePlace: (id: string) => typedError<null, Refused>(__TAURI_INVOKE("remove_place", { id })),
 	/**  Opens a place's folder in the system's file manager; false when none could be started. */
 	openPlace: (id: string) => typedError<boolean, Refused>(__TAURI_INVOKE("open_place", { id })),
 	/**  Starts a run and does not wait for it. */
@@ -27,6 +52,24 @@ export const commands = {
 	check: (place: string | null) => typedError<Check[], Refused>(__TAURI_INVOKE("check", { place })),
 	/**  Takes the person's word that a sudden loss was meant. */
 	confirmShrink: (did: string) => typedError<null, Refused>(__TAURI_INVOKE("confirm_shrink", { did })),
+	/**  What is in a folder or a file that a person opened. Looking changes nothing. */
+	lookInto: (path: string) => typedError<Opened, Refused>(__TAURI_INVOKE("look_into", { path })),
+	/**  Takes over a place of Skykeep's: its accounts are kept from now on. */
+	takeOver: (path: string) => typedError<Account[], Refused>(__TAURI_INVOKE("take_over", { path })),
+	/**  Imports another tool's backup of an account. */
+	import: (name: string, paths: string[]) => typedError<ImportedSnapshot[], Refused>(__TAURI_INVOKE("import", { name, paths })),
+	/**  Makes a portable copy of a snapshot, or of the newest one, in a folder that any other tool can read. */
+	export: (did: string, snapshot: string | null, folder: string) => typedError<Exported, Refused>(__TAURI_INVOKE("export", { did, snapshot, folder })),
+	/**  What the person has chosen. */
+	preferences: () => typedError<Preferences, Refused>(__TAURI_INVOKE("preferences")),
+	/**  Takes what the person has chosen. */
+	setPreferences: (preferences: Preferences) => typedError<null, Refused>(__TAURI_INVOKE("set_preferences", { preferences })),
+	/**  What Skykeep stores on this computer, and where. */
+	stored: () => typedError<Stored[], Refused>(__TAURI_INVOKE("stored")),
+	/**  What a person could send to somebody who helps: how things stand and what happened lately. No secret is in it. */
+	report: () => typedError<string, Refused>(__TAURI_INVOKE("report")),
+	/**  Saves a report, as the person has read it, where they chose. */
+	saveReport: (path: string, text: string) => typedError<null, Refused>(__TAURI_INVOKE("save_report", { path, text })),
 };
 
 /** Events */
@@ -35,6 +78,19 @@ export const events = {
 };
 
 /* Types */
+/**  What something concerns. */
+export type About = 
+/**  Skykeep itself. */
+{ kind: "app" } | 
+/**  An account. */
+{ kind: "account"; 
+/**  Whose. */
+did: string } | 
+/**  A place. */
+{ kind: "place"; 
+/**  Its id. */
+id: string };
+
 /**  One account that Skykeep keeps. */
 export type Account = {
 	/**  The account's permanent number. */
@@ -47,8 +103,14 @@ export type Account = {
 	avatar: string | null,
 	/**  Host name of its server as last seen. */
 	host: string | null,
-	/**  The one true line: what is kept, how fresh, where. */
+	/**  Whose it is. */
+	whose: Whose,
+	/**  When Skykeep began to keep it. */
+	added: number,
+	/**  The first statement: what is kept, how fresh, where. */
 	kept: Kept,
+	/**  The second statement: whether its owner could get the account back today. */
+	readiness: Readiness,
 	/**  What is happening now, when a run is under way. */
 	run: Progress | null,
 	/**  When the next run is due. */
@@ -76,7 +138,44 @@ export type Action =
 /**  Say that a sudden loss was meant. */
 "confirm_shrink" | 
 /**  Type a DID or a profile address instead. */
-"enter_did";
+"enter_did" | 
+/**  Go on although it was paused. */
+"resume";
+
+/**  Light or dark. */
+export type Appearance = 
+/**  As the system says. */
+"system" | 
+/**  Light. */
+"light" | 
+/**  Dark. */
+"dark";
+
+/**  What happened within one cell of the calendar: an hour or a day, as the face divides time. */
+export type Cell = {
+	/**  Runs that kept something new. */
+	kept: number,
+	/**  Runs that found nothing new, checked against the host. */
+	unchanged: number,
+	/**  Runs that were skipped for a reason that is no fault. */
+	skipped: number,
+	/**  Runs that failed. */
+	failed: number,
+};
+
+/**  What a snapshot changed, in numbers, with the records that are gone by name. */
+export type Changes = {
+	/**  The snapshot it is compared with: the one before it, by revision; `None` when it is the first. */
+	before: string | null,
+	/**  What changed, by collection, those without a change left out. */
+	collections: CollectionChange[],
+	/**  Media that only this one needs. */
+	media_added: number,
+	/**  Media that only the one before needed. */
+	media_removed: number,
+	/**  Records that are gone, newest first: at most 100 of them. */
+	removed: RemovedRecord[],
+};
 
 /**  What a check of a place found. */
 export type Check = {
@@ -94,6 +193,18 @@ export type Check = {
 	whole_snapshots: number,
 	/**  Snapshots that damage touches. */
 	touched_snapshots: string[],
+};
+
+/**  What changed in one collection. */
+export type CollectionChange = {
+	/**  The collection's NSID. */
+	collection: string,
+	/**  Records that are new. */
+	added: number,
+	/**  Records whose content differs. */
+	changed: number,
+	/**  Records that are gone. */
+	removed: number,
 };
 
 /**  Records of one collection. */
@@ -131,8 +242,54 @@ did: string;
 progress: Progress | null } | 
 /**  Something that a person should be told about now. */
 { topic: "notify"; 
+/**  What it concerns: the page that helps. */
+about: About; 
 /**  What to say. */
-problem: Problem };
+problem: Problem } | 
+/**  What a person has chosen in settings. */
+{ topic: "preferences" };
+
+/**  What an export wrote. */
+export type Exported = {
+	/**  The folder. */
+	folder: string,
+	/**  The snapshot. */
+	snapshot: string,
+	/**  Length of `repo.car`, in bytes. */
+	car_bytes: number,
+	/**  Records in it. */
+	records: number,
+	/**  Blobs written. */
+	blobs: number,
+	/**  Blobs that the snapshot does not have, by CID. */
+	missing: string[],
+};
+
+/**
+ *  How much there is to keep of an account, judged from a few small questions to its host.
+ * 
+ *  What could not be asked is `None`. All of it is about, none of it is a promise.
+ */
+export type Extent = {
+	/**  About how many posts, likes, follows and other records there are. */
+	records: number | null,
+	/**  Pictures and videos that the host lists. */
+	media: number | null,
+	/**  Whether the host lists more media than were counted. */
+	media_more: boolean,
+	/**  About how many bytes all of it takes. */
+	bytes: number | null,
+	/**  About how many seconds a first backup takes. */
+	seconds: number | null,
+};
+
+/**  How much was kept on one day. */
+export type Growth = {
+	/**  When, at the end of that day's last snapshot. */
+	at: number,
+	/**  Bytes of the newest snapshots of all accounts at that time. */
+	bytes: number,
+};
 
 /**  What a host says of an account. */
 export type HostingStatus = 
@@ -150,6 +307,24 @@ export type HostingStatus =
 "missing" | 
 /**  Not known: the host has not answered. */
 "unknown";
+
+/**  One repository that was imported. */
+export type ImportedSnapshot = {
+	/**  The snapshot's manifest. */
+	id: string,
+	/**  Where it was found. */
+	file: string,
+	/**  Its revision. */
+	rev: string,
+	/**  Who signed it. */
+	signature: SignatureVerdict,
+	/**  Number of records. */
+	records: number,
+	/**  Number of blobs that were found and kept. */
+	media: number,
+	/**  Blobs that the repository needs and that were not among the files. */
+	missing: string[],
+};
 
 /**  The first of the two statements: "your posts are kept". */
 export type Kept = {
@@ -199,6 +374,54 @@ export type MissingMedia = {
 	/**  Why it is missing, in a word for the log. */
 	reason: string,
 };
+
+/**  What happens on a connection that is paid by volume. */
+export type NetworkRule = 
+/**  Scheduled runs wait for another connection; "Back up now" goes on. */
+"wait" | 
+/**  As on any other connection. */
+"allow";
+
+/**  What is in a folder or a file that a person opened. Looking changes nothing. */
+export type Opened = {
+	/**  What was opened. */
+	path: string,
+	/**  What it is. */
+	kind: OpenedKind,
+	/**  Whether it is one of our places already. */
+	known: boolean,
+	/**  Whose backups are in it. */
+	accounts: OpenedAccount[],
+	/**  What is wrong with it, if anything. */
+	problems: Problem[],
+};
+
+/**  One account's backup in it. */
+export type OpenedAccount = {
+	/**  Whose. */
+	did: string,
+	/**  Their handle, when it says so. */
+	handle: string | null,
+	/**  The host it was taken from, when it says so. */
+	host: string | null,
+	/**  Number of snapshots. */
+	snapshots: number,
+	/**  When the newest was taken; for another tool's backup, the time of its revision. */
+	newest: number | null,
+	/**  Records in the newest. */
+	records: number,
+	/**  Pictures and videos in the newest. */
+	media: number,
+	/**  Whether this computer keeps the account already. */
+	known: boolean,
+};
+
+/**  What was opened. */
+export type OpenedKind = 
+/**  A place of Skykeep's: it can be taken over. */
+"vault" | 
+/**  A backup that another tool made, or our own portable copy: it can be imported. */
+"backup";
 
 /**  Who is behind a handle, found and checked both ways, before anything is kept. */
 export type Person = {
@@ -251,6 +474,14 @@ export type Place = {
 	last_checked: number | null,
 	/**  Bytes free on its file system. */
 	free: number | null,
+	/**  Whether it is on a drive that can be unplugged. */
+	removable: boolean,
+	/**  Whether something is being written to it or read from it now: not the moment to unplug it. */
+	busy: boolean,
+	/**  Snapshots that are kept elsewhere and are still to be copied to it, over all accounts. */
+	behind: number,
+	/**  Accounts whose newest snapshot it holds. */
+	accounts: number,
 };
 
 /**  Whether a place can be used now. */
@@ -265,6 +496,32 @@ export type PlaceState =
 "other" | 
 /**  No room left. */
 "full";
+
+/**  Everything that can be chosen. It is read and written as a whole. */
+export type Preferences = {
+	/**  Minutes between two runs of an account: 5 to 10080. */
+	every_minutes: number,
+	/**  Hours in which no scheduled run starts and no notification is shown but for what endangers an account. */
+	quiet: QuietHours | null,
+	/**  Days without a good backup after which a person is told: 1 to 30; `None`: never. */
+	tell_after_days: number | null,
+	/**  Whether a person is told that a place was not seen for a while or is full, at most once a day. */
+	tell_places: boolean,
+	/**  Whether a person is told that damage was found and mended. */
+	tell_repairs: boolean,
+	/**  On battery, runs wait below this level in percent; `None`: they never wait. */
+	battery_below: number | null,
+	/**  What happens on a connection that is paid by volume. */
+	metered: NetworkRule,
+	/**  The language, a locale of `assets/text`; `None`: as the system says. */
+	language: string | null,
+	/**  Light, dark, or as the system says. */
+	appearance: Appearance,
+	/**  The PLC directory's address, when it is not the usual one. */
+	plc_url: string | null,
+	/**  Who is asked about handles that neither DNS nor the web answers, when it is not the usual one. */
+	handle_resolver: string | null,
+};
 
 /**  Something that a person should know, in words. */
 export type Problem = {
@@ -302,8 +559,90 @@ export type Progress = {
 	seconds_left: number | null,
 };
 
+/**  Hours of the day, by the clock on the wall. They may go over midnight. */
+export type QuietHours = {
+	/**  Minute of the day at which they begin: 0 to 1439. */
+	from: number,
+	/**  Minute of the day at which they end. */
+	to: number,
+};
+
+/**  The second of the two statements: "you could get your account back", line by line. */
+export type Readiness = {
+	/**  What it takes, in the order in which people would look. */
+	lines: ReadyLine[],
+};
+
+/**  One thing that it takes to get an account back. */
+export type ReadyLine = {
+	/**  What it is. */
+	what: ReadyWhat,
+	/**  Whether it is there, as far as was checked. */
+	ready: boolean,
+	/**  When that was found out; `None` when it never was. */
+	since: number | null,
+	/**  How many of `total` are there, where it is a number: places, media. */
+	count: number,
+	/**  Out of how many; 0 where it is no number. */
+	total: number,
+};
+
+/**  What it takes to get an account back. */
+export type ReadyWhat = 
+/**  The newest snapshot was confirmed against the host a short while ago. */
+"fresh" | 
+/**  It is in a place that does not die with this computer. */
+"apart" | 
+/**  All its media are kept: `count` of `total`. */
+"media" | 
+/**  Every file of every place was hashed again within the last 30 days. */
+"checked" | 
+/**  The public record of the identity was read and holds together. */
+"identity" | 
+/**  The owner holds a key to the identity above the host's. Without one only the host can move the account. */
+"recovery_key";
+
 /**  What a command answers when the engine refused: the problem, as a person reads it. */
 export type Refused = Problem;
+
+/**  A record that is gone, as it was before. */
+export type RemovedRecord = {
+	/**  Its path: collection and record key. */
+	path: string,
+	/**  Its text, when it had one: at most 300 characters. */
+	text: string | null,
+	/**  When it says it was made. */
+	created: number | null,
+};
+
+/**  One run of the past. */
+export type Run = {
+	/**  Whose run it was. */
+	did: string,
+	/**  When it began. */
+	began: number,
+	/**  When it ended. */
+	ended: number,
+	/**  How it ended. */
+	end: RunEnd,
+};
+
+/**  How a run ended. */
+export type RunEnd = 
+/**  Everything there was to do is done. */
+{ outcome: "completed"; 
+/**  Whether there was anything new. */
+changed: boolean } | 
+/**  Not run, for a reason that is no fault: an unplugged drive, a deactivated account. */
+{ outcome: "skipped"; 
+/**  The reason as a Problem of severity `Note`. */
+why: Problem } | 
+/**  Ended on request. */
+{ outcome: "stopped" } | 
+/**  Failed; what was kept before is untouched. */
+{ outcome: "failed"; 
+/**  What happened, what it means, what to do. */
+problem: Problem };
 
 /**  How much a problem matters. */
 export type Severity = 
@@ -357,6 +696,65 @@ export type Snapshot = {
 	places: string[],
 };
 
+/**  A spot where backups could go: the usual folder, or a drive that is connected. */
+export type Spot = {
+	/**  The folder that would become a place. */
+	path: string,
+	/**  What people call it: "Skykeep" in the home folder, or the drive's own name. */
+	name: string,
+	/**  What kind of spot it is. */
+	kind: SpotKind,
+	/**  Bytes free there. */
+	free: number | null,
+	/**  Whether it is a place already. */
+	known: boolean,
+};
+
+/**  What kind of spot. */
+export type SpotKind = 
+/**  On this computer. */
+"this_computer" | 
+/**  On a drive that can be unplugged. */
+"drive";
+
+/**  A problem that stands until it is settled. */
+export type Standing = {
+	/**  What it concerns. */
+	about: About,
+	/**  Since when. */
+	since: number,
+	/**  What happened, what it means, what to do. */
+	problem: Problem,
+};
+
+/**  What is kept, in bytes. */
+export type Storage = {
+	/**  By account, largest first. */
+	accounts: StoredAccount[],
+	/**  All accounts together over time: one point a day on which it changed, oldest first. */
+	growth: Growth[],
+};
+
+/**  One thing that Skykeep stores on this computer. */
+export type Stored = {
+	/**  What it is: `settings`, `catalogue`, `staging`, `logs`, `keychain`. */
+	what: string,
+	/**  Where: a path, or the keychain's name for it. */
+	path: string,
+	/**  Bytes it takes; `None` where that is not known. */
+	bytes: number | null,
+};
+
+/**  What is kept of one account. */
+export type StoredAccount = {
+	/**  Whose. */
+	did: string,
+	/**  Bytes of the newest snapshot: posts and media. */
+	bytes: number,
+	/**  Bytes of them that are pictures and videos. */
+	media_bytes: number,
+};
+
 /**  Why a due run does not start. */
 export type Waiting = 
 /**  The host did not answer; next try at the given time. */
@@ -370,7 +768,26 @@ until: number } |
 /**  No place can be reached. */
 { reason: "place" } | 
 /**  The person paused it. */
-{ reason: "paused" };
+{ reason: "paused"; 
+/**  Until when; `None` until someone says go on. */
+until: number | null } | 
+/**  It runs on battery, and that is below the level that settings name. */
+{ reason: "battery"; 
+/**  The level in percent from which it goes on. */
+below: number } | 
+/**  The connection is paid by volume. */
+{ reason: "metered" } | 
+/**  It is within quiet hours. */
+{ reason: "quiet"; 
+/**  When they end. */
+until: number };
+
+/**  Whose account it is that is kept. */
+export type Whose = 
+/**  The person's own, of this computer. */
+"mine" | 
+/**  Somebody else's, who asked for it. */
+"theirs";
 
 /* Tauri Specta runtime */
 async function typedError<T, E>(result: Promise<T>): Promise<{ status: "ok"; data: T } | { status: "error"; error: E }> {

@@ -1,0 +1,106 @@
+//! Places where backups go, and what is found there.
+
+use serde::{Deserialize, Serialize};
+use specta::Type;
+
+use super::Millis;
+
+/// A place where backups go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct Place {
+    /// Skykeep's own name for it, stable.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Its folder.
+    pub path: String,
+    /// Whether it can be reached now.
+    pub state: PlaceState,
+    /// Whether it is on a disk of this computer that nobody unplugs.
+    pub this_computer: bool,
+    /// When it was last seen.
+    pub last_seen: Option<Millis>,
+    /// When every file in it was last hashed again.
+    pub last_checked: Option<Millis>,
+    /// Bytes free on its file system.
+    pub free: Option<u64>,
+    /// Whether it is on a drive that can be unplugged.
+    pub removable: bool,
+    /// Whether something is being written to it or read from it now: not the moment to unplug it.
+    pub busy: bool,
+    /// Snapshots that are kept elsewhere and are still to be copied to it, over all accounts.
+    pub behind: u64,
+    /// Accounts whose newest snapshot it holds.
+    pub accounts: u64,
+}
+
+/// Whether a place can be used now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum PlaceState {
+    /// There and writable.
+    Ready,
+    /// The folder or drive is not there.
+    Absent,
+    /// There, but cannot be written.
+    ReadOnly,
+    /// Another vault, or none, where ours was.
+    Other,
+    /// No room left.
+    Full,
+}
+
+/// What a check of a place found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct Check {
+    /// The place.
+    pub place: String,
+    /// Files hashed and found as named.
+    pub sound: u64,
+    /// Bytes hashed.
+    pub bytes: u64,
+    /// Files that are not what their name says, or are gone, or cannot be read.
+    pub damaged: Vec<Damage>,
+    /// Names of files that were so, and were written anew from another copy and hashed again.
+    pub mended: Vec<String>,
+    /// Snapshots that can be read back whole.
+    pub whole_snapshots: u64,
+    /// Snapshots that damage touches.
+    pub touched_snapshots: Vec<String>,
+}
+
+/// One damaged, missing or unreadable file of a vault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Damage {
+    /// Its name in the vault.
+    pub name: String,
+    /// "damaged", "missing" or "unreadable".
+    pub state: String,
+    /// Snapshots that need it.
+    pub snapshots: Vec<String>,
+}
+
+/// A spot where backups could go: the usual folder, or a drive that is connected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Spot {
+    /// The folder that would become a place.
+    pub path: String,
+    /// What people call it: "Skykeep" in the home folder, or the drive's own name.
+    pub name: String,
+    /// What kind of spot it is.
+    pub kind: SpotKind,
+    /// Bytes free there.
+    pub free: Option<u64>,
+    /// Whether it is a place already.
+    pub known: bool,
+}
+
+/// What kind of spot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum SpotKind {
+    /// On this computer.
+    ThisComputer,
+    /// On a drive that can be unplugged.
+    Drive,
+}
