@@ -4,7 +4,7 @@ import ts from 'typescript-eslint';
 import svelteConfig from './svelte.config.js';
 
 export default ts.config(
-  { ignores: ['dist/', 'src/lib/bindings/', 'src/lib/text/messages.ts'] },
+  { ignores: ['dist/', 'src/lib/bindings/', 'src/lib/text/messages/'] },
   js.configs.recommended,
   ...ts.configs.strictTypeChecked,
   ...svelte.configs.recommended,

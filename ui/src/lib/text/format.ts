@@ -1,27 +1,24 @@
 // Times, sizes and durations the way people say them. Pure: the time that it is comes in as an argument.
 
-import { locale, t } from '.';
+import { intl, t } from '.';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** The person's own region of the language (en-GB, en-US), which decides how dates and hours are written. */
-const region = navigator.languages.find((language) => language.startsWith(locale)) ?? locale;
-
-const relative = new Intl.RelativeTimeFormat(region, { numeric: 'auto' });
-const clock = new Intl.DateTimeFormat(region, { hour: '2-digit', minute: '2-digit' });
-const weekday = new Intl.DateTimeFormat(region, { weekday: 'long', day: 'numeric', month: 'long' });
-const date = new Intl.DateTimeFormat(region, { day: 'numeric', month: 'long', year: 'numeric' });
-const exactTime = new Intl.DateTimeFormat(region, { dateStyle: 'long', timeStyle: 'medium' });
+const relative = () => intl(Intl.RelativeTimeFormat, { numeric: 'auto' });
+const clock = () => intl(Intl.DateTimeFormat, { hour: '2-digit', minute: '2-digit' });
+const weekday = () => intl(Intl.DateTimeFormat, { weekday: 'long', day: 'numeric', month: 'long' });
+const date = () => intl(Intl.DateTimeFormat, { day: 'numeric', month: 'long', year: 'numeric' });
+const exactTime = () => intl(Intl.DateTimeFormat, { dateStyle: 'long', timeStyle: 'medium' });
 
 /** "12 minutes ago", "3 hours ago", "2 days ago"; "just now" within a minute. */
 export function ago(then: number, now: number): string {
   const past = Math.max(0, now - then);
   if (past < MINUTE) return t('time.just_now');
-  if (past < HOUR) return relative.format(-Math.floor(past / MINUTE), 'minute');
-  if (past < DAY) return relative.format(-Math.floor(past / HOUR), 'hour');
-  return relative.format(-Math.floor(past / DAY), 'day');
+  if (past < HOUR) return relative().format(-Math.floor(past / MINUTE), 'minute');
+  if (past < DAY) return relative().format(-Math.floor(past / HOUR), 'hour');
+  return relative().format(-Math.floor(past / DAY), 'day');
 }
 
 /** "at 14:00", "yesterday at 14:00", "on 12 May 2026 at 14:00"; past and future. */
@@ -31,7 +28,7 @@ export function at(time: number, now: number): string {
   if (days === 0) return t('time.at', { time: hour });
   if (days === -1) return t('time.yesterday_at', { time: hour });
   if (days === 1) return t('time.tomorrow_at', { time: hour });
-  return t('time.on_at', { date: date.format(time), time: hour });
+  return t('time.on_at', { date: date().format(time), time: hour });
 }
 
 /** "14:00", "yesterday at 14:00", "12 May 2026, 14:00": for "since …". */
@@ -40,12 +37,12 @@ export function moment(time: number, now: number): string {
   const days = daysBetween(now, time);
   if (days === 0) return hour;
   if (days === -1) return t('time.yesterday_at', { time: hour });
-  return t('time.date_at', { date: date.format(time), time: hour });
+  return t('time.date_at', { date: date().format(time), time: hour });
 }
 
 /** "14:00", as the system writes it. */
 export function timeOfDay(time: number): string {
-  return clock.format(time);
+  return clock().format(time);
 }
 
 /** "Today", "Yesterday", "Tuesday, 12 May", "12 May 2025". */
@@ -53,17 +50,17 @@ export function day(time: number, now: number): string {
   const days = daysBetween(now, time);
   if (days === 0) return t('time.today');
   if (days === -1) return t('time.yesterday');
-  return days > -300 ? weekday.format(time) : date.format(time);
+  return days > -300 ? weekday().format(time) : date().format(time);
 }
 
 /** "12 May 2026". */
 export function dateOf(time: number): string {
-  return date.format(time);
+  return date().format(time);
 }
 
 /** "12 May 2026 at 14:00:05". */
 export function exact(time: number): string {
-  return exactTime.format(time);
+  return exactTime().format(time);
 }
 
 /** Whole calendar days from one time to another, by the local calendar. */
@@ -78,7 +75,7 @@ export function size(bytes: number): string {
   const step = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
   const value = bytes / 1000 ** step;
   const digits = step > 0 && value < 10 ? 1 : 0;
-  const format = new Intl.NumberFormat(region, {
+  const format = intl(Intl.NumberFormat, {
     style: 'unit',
     unit: units[step] ?? 'byte',
     unitDisplay: step === 0 ? 'long' : 'short',
@@ -95,10 +92,15 @@ export function duration(seconds: number): string {
       : seconds < 3300
         ? [Math.ceil(seconds / 60), 'minute']
         : [Math.ceil(seconds / 3600), 'hour'];
-  return new Intl.NumberFormat(region, { style: 'unit', unit, unitDisplay: 'long' }).format(value);
+  return intl(Intl.NumberFormat, { style: 'unit', unit, unitDisplay: 'long' }).format(value);
 }
 
 /** "12,840". */
 export function number(value: number): string {
-  return new Intl.NumberFormat(region).format(value);
+  return intl(Intl.NumberFormat).format(value);
+}
+
+/** "Skykeep and Family drive", "a, b and c". */
+export function list(items: string[]): string {
+  return intl(Intl.ListFormat).format(items);
 }

@@ -1,8 +1,7 @@
 // Words. Every sentence comes from assets/text; what it is filled in with is checked by the compiler.
 
-import { en } from './messages';
-
-type Messages = typeof en;
+import { language } from './language.svelte';
+import type { Messages } from './messages';
 
 /** The name of a message. */
 export type TextKey = keyof Messages;
@@ -18,26 +17,35 @@ type Filling<Key extends TextKey> = Record<
   string | number
 >;
 
-/** The language everything is said in. */
-export const locale = 'en';
-
-const plurals = new Intl.PluralRules(locale);
-const numbers = new Intl.NumberFormat(locale);
-
 /** A message, filled in. Numbers are written the way the language writes them; `count` chooses the plural form. */
 export function t<Key extends TextKey>(
   key: Key,
   ...[filling]: [keyof Filling<Key>] extends [never] ? [] : [Filling<Key>]
 ): string {
-  const message: string | Record<string, string> = en[key];
+  const message = language.words?.[key] ?? key;
   const values: Record<string, string | number> = filling ?? {};
   const text = typeof message === 'string' ? message : pluralForm(message, Number(values.count));
   return text.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = values[name] ?? '';
-    return typeof value === 'number' ? numbers.format(value) : value;
+    return typeof value === 'number' ? intl(Intl.NumberFormat).format(value) : value;
   });
 }
 
 function pluralForm(forms: Record<string, string>, count: number): string {
-  return forms[plurals.select(count)] ?? forms.other ?? '';
+  return forms[intl(Intl.PluralRules).select(count)] ?? forms.other ?? '';
+}
+
+const made = new Map<unknown, Map<string, unknown>>();
+
+/** What writes numbers, dates or lists the way of the person's region, made once for each region and way. */
+export function intl<Options, Format>(
+  kind: new (region: string, options?: Options) => Format,
+  options?: Options,
+): Format {
+  const known = made.get(kind) ?? new Map<string, unknown>();
+  made.set(kind, known);
+  const way = language.region + JSON.stringify(options);
+  const found = (known.get(way) as Format | undefined) ?? new kind(language.region, options);
+  known.set(way, found);
+  return found;
 }
