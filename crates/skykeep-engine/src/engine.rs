@@ -444,8 +444,8 @@ impl Engine {
         let inner = &self.inner;
         for account in inner.settings().accounts {
             let did = account.did.clone();
-            let known = inner.ask(move |catalogue| catalogue.latest(&did)).await?;
-            if known.is_none() || lost {
+            let known = inner.ask(move |catalogue| catalogue.is_measured(&did)).await?;
+            if !known || lost {
                 inner.rebuild_account(&account.did).await?;
             }
         }

@@ -64,6 +64,14 @@ pub enum Error {
         /// What it was called.
         name: String,
     },
+    /// A calendar that nobody could draw.
+    #[error("a calendar of {cells} cells: {reason}")]
+    Calendar {
+        /// How many cells were asked for.
+        cells: usize,
+        /// Why that cannot be.
+        reason: &'static str,
+    },
     /// No place to keep backups is set up.
     #[error("no place is set up")]
     NoPlace,

@@ -124,6 +124,11 @@ fn of(error: &Error) -> Draft {
             .detail(source),
         Error::EngineRunning { folder } => draft("already_running", Note, &[]).with("folder", shown(folder)),
         Error::Unknown { what, name } => draft("not_found", Note, &[]).with("what", what).with("name", name),
+        // Only a face that is wrong asks for one.
+        Error::Calendar { cells, reason } => draft("not_found", Note, &[])
+            .with("what", "calendar")
+            .with("name", format!("{cells} cells"))
+            .detail(reason),
         Error::NoPlace => draft("no_place", NeedsYou, &[ChoosePlace]),
         Error::PlaceKnown { path } => draft("place_known", Note, &[OpenPlace]).with("folder", shown(path)),
         Error::NoHost { did } => draft("no_host", NeedsYou, &[TryAgain]).with("did", did),

@@ -51,6 +51,7 @@ pub(crate) fn snapshot(snapshot: &Snapshot, contents: &Contents) -> SnapshotRow 
     SnapshotRow {
         writer: manifest.writer.id().to_string(),
         sequence: manifest.sequence,
+        media_bytes: contents.blobs.values().map(|object| object.size).sum(),
         snapshot: row,
     }
 }

@@ -14,6 +14,7 @@
 
 mod accounts;
 mod error;
+mod history;
 mod hosts;
 mod places;
 mod problems;
@@ -35,6 +36,7 @@ use skykeep_atproto::Did;
 
 pub use accounts::AccountFacts;
 pub use error::Error;
+pub use history::{Happened, Outcome, Size};
 pub use hosts::HostFacts;
 pub use places::{Confirmation, PlaceFacts};
 pub use problems::{Standing, Subject};

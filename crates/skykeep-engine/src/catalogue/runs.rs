@@ -4,11 +4,13 @@ use jiff::Timestamp;
 use rusqlite::params;
 use skykeep_atproto::Did;
 
+use super::history::{Outcome, STOPPED};
 use super::{Catalogue, Error, from_json, time, to_json};
 use crate::api::{Run, RunEnd};
 
-/// How many runs of an account are kept: six weeks of hourly ones.
-pub const RUNS_KEPT: u32 = 1_000;
+/// How many runs of an account are kept: twelve weeks of hourly ones, so that a calendar of eight has room for those by
+/// hand.
+pub const RUNS_KEPT: u32 = 2_000;
 
 /// What the schedule needs to know of an account's runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,8 +29,17 @@ impl Catalogue {
         self.write(|transaction| {
             let failed = matches!(run.end, RunEnd::Failed { .. });
             transaction
-                .prepare_cached("INSERT INTO runs (did, began, ended, failed, json) VALUES (?1, ?2, ?3, ?4, ?5)")?
-                .execute(params![run.did, run.began, run.ended, failed, to_json("runs", run)?])?;
+                .prepare_cached(
+                    "INSERT INTO runs (did, began, ended, failed, outcome, json) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?
+                .execute(params![
+                    run.did,
+                    run.began,
+                    run.ended,
+                    failed,
+                    Outcome::of(&run.end).map_or(STOPPED, Outcome::number),
+                    to_json("runs", run)?
+                ])?;
             let prune = "DELETE FROM runs WHERE did = ?1 AND number <= \
                          (SELECT number FROM runs WHERE did = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)";
             transaction

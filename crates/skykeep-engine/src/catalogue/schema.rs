@@ -11,7 +11,8 @@ use super::Error;
 const APPLICATION_ID: i64 = 0x536b_794b;
 
 /// Migration n (from 0) leads to version n + 1.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE accounts (
         did TEXT PRIMARY KEY,
         handle TEXT, display_name TEXT, avatar TEXT, host TEXT,
@@ -62,7 +63,29 @@ const MIGRATIONS: &[&str] = &["
         failing_since INTEGER NOT NULL, last_failed INTEGER NOT NULL,
         attempts INTEGER NOT NULL, wait INTEGER
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    ALTER TABLE runs ADD COLUMN outcome INTEGER NOT NULL DEFAULT 4;
+    UPDATE runs SET outcome = CASE json_extract(json, '$.end.outcome')
+        WHEN 'completed' THEN iif(json_extract(json, '$.end.changed'), 0, 1)
+        WHEN 'skipped' THEN 2
+        WHEN 'failed' THEN 3
+        ELSE 4 END;
+    CREATE INDEX runs_in_time ON runs (did, began, outcome);
+
+    ALTER TABLE snapshots ADD COLUMN unchanged INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE snapshots ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE snapshots ADD COLUMN media_bytes INTEGER;
+    UPDATE snapshots SET bytes = json_extract(json, '$.bytes'), unchanged = coalesce((
+        SELECT before.cid = snapshots.cid
+            AND json_extract(before.json, '$.media') = json_extract(snapshots.json, '$.media')
+            AND json_extract(before.json, '$.media_pending') = json_extract(snapshots.json, '$.media_pending')
+            AND json_extract(before.json, '$.media_missing') = json_extract(snapshots.json, '$.media_missing')
+        FROM snapshots before WHERE before.did = snapshots.did AND before.position < snapshots.position
+        ORDER BY before.position DESC LIMIT 1), 0);
+    CREATE INDEX snapshots_in_time ON snapshots (did, taken, position, unchanged, bytes);
+",
+];
 
 /// Reads the version: 0 is a new, empty file.
 ///

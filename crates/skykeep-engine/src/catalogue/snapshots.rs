@@ -5,6 +5,7 @@ use skykeep_atproto::Did;
 
 use super::{Catalogue, Error, from_json, to_json};
 use crate::api::Snapshot;
+use crate::rows::is_unchanged;
 
 /// A snapshot and what orders it in its writer's chain.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,24 +14,33 @@ pub struct SnapshotRow {
     pub writer: String,
     /// The manifest's number in that writer's chain.
     pub sequence: u32,
+    /// How many of its bytes are pictures and videos.
+    pub media_bytes: u64,
     /// All of it. `id` is the manifest's name; `places` is not kept: it is read from the confirmations.
     pub snapshot: Snapshot,
 }
 
-const INSERT: &str = "INSERT INTO snapshots (did, id, position, writer, sequence, rev, cid, taken, json)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+const INSERT: &str = "INSERT INTO snapshots
+    (did, id, position, writer, sequence, rev, cid, taken, json, unchanged, bytes, media_bytes)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
     ON CONFLICT (did, id) DO UPDATE SET
-        writer = ?4, sequence = ?5, rev = ?6, cid = ?7, taken = ?8, json = ?9";
+        writer = ?4, sequence = ?5, rev = ?6, cid = ?7, taken = ?8, json = ?9, bytes = ?11, media_bytes = ?12";
 
 impl Catalogue {
     /// Adds a snapshot as the newest of its account. One that is there already is replaced and keeps its position.
     pub fn add_snapshot(&self, did: &Did, row: &SnapshotRow) -> Result<(), Error> {
         self.write(|transaction| {
-            let next = "SELECT coalesce(max(position), 0) + 1 FROM snapshots WHERE did = ?1";
-            let position: i64 = transaction
-                .prepare_cached(next)?
-                .query_row([did.as_str()], |row| row.get(0))?;
-            insert(transaction, did, position, row)
+            let newest = "SELECT position, json FROM snapshots WHERE did = ?1 ORDER BY position DESC LIMIT 1";
+            let newest: Option<(i64, String)> = transaction
+                .prepare_cached(newest)?
+                .query_row([did.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let (position, before) = match newest {
+                // One that another version wrote is as good as none to compare with.
+                Some((position, json)) => (position, from_json::<Snapshot>("snapshots", &json).ok()),
+                None => (0, None),
+            };
+            insert(transaction, did, position + 1, before.as_ref(), row)
         })
     }
 
@@ -38,9 +48,12 @@ impl Catalogue {
     pub fn replace_snapshots(&self, did: &Did, rows: &[SnapshotRow]) -> Result<(), Error> {
         self.write(|transaction| {
             transaction.execute("DELETE FROM snapshots WHERE did = ?1", [did.as_str()])?;
-            (1..)
-                .zip(rows)
-                .try_for_each(|(position, row)| insert(transaction, did, position, row))
+            let mut before = None;
+            for (position, row) in (1..).zip(rows) {
+                insert(transaction, did, position, before, row)?;
+                before = Some(&row.snapshot);
+            }
+            Ok(())
         })
     }
 
@@ -93,7 +106,15 @@ impl Catalogue {
     }
 }
 
-fn insert(transaction: &Transaction<'_>, did: &Did, position: i64, row: &SnapshotRow) -> Result<(), Error> {
+fn insert(
+    transaction: &Transaction<'_>,
+    did: &Did,
+    position: i64,
+    before: Option<&Snapshot>,
+    row: &SnapshotRow,
+) -> Result<(), Error> {
+    let unchanged = before.is_some_and(|before| is_unchanged(before, &row.snapshot));
+    let stored = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let kept;
     let snapshot = if row.snapshot.places.is_empty() {
         &row.snapshot
@@ -114,6 +135,9 @@ fn insert(transaction: &Transaction<'_>, did: &Did, position: i64, row: &Snapsho
         snapshot.commit,
         snapshot.taken,
         to_json("snapshots", snapshot)?,
+        unchanged,
+        stored(snapshot.bytes),
+        stored(row.media_bytes),
     ])?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The catalogue at its door.
 
+mod history;
 mod opening;
 
 use std::time::{Duration, Instant};
@@ -81,6 +82,7 @@ fn row(id: &str, sequence: u32) -> SnapshotRow {
     SnapshotRow {
         writer: "aaaaaaaa".to_owned(),
         sequence,
+        media_bytes: u64::from(u32::MAX) * 4,
         snapshot: snapshot(id),
     }
 }
@@ -278,8 +280,8 @@ fn runs_come_newest_first_and_the_oldest_are_forgotten() {
     }
     let runs = catalogue.runs(Some(&alice()), usize::MAX).unwrap();
     assert_eq!(runs.len(), RUNS_KEPT as usize);
-    assert_eq!(runs[0], run(&alice(), 10_000 - 1_004, done()));
-    assert_eq!(runs[999], run(&alice(), 10_000 - 5, done()));
+    assert_eq!(runs[0], run(&alice(), 10_000 - i64::from(RUNS_KEPT) - 4, done()));
+    assert_eq!(runs[RUNS_KEPT as usize - 1], run(&alice(), 10_000 - 5, done()));
     assert_eq!(
         catalogue.runs(Some(&bob()), 10).unwrap(),
         [run(&bob(), 5, RunEnd::Stopped)]
