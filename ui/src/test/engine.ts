@@ -4,6 +4,9 @@ import { clearMocks, mockIPC } from '@tauri-apps/api/mocks';
 import { emit } from '@tauri-apps/api/event';
 import type { Event, Problem } from '$lib/bindings';
 
+// jsdom has no media; nothing here depends on which.
+globalThis.matchMedia = () => Object.assign(new EventTarget(), { matches: false }) as MediaQueryList;
+
 type Answer = unknown;
 
 /** Answers questions until `clearMocks`; returns the questions that were asked, in order. */

@@ -1,6 +1,6 @@
 // Made-up answers of the engine.
 
-import type { Account, Kept, Problem, Progress, Snapshot } from '$lib/bindings';
+import type { Account, Kept, Place, Problem, Progress, Readiness, ReadyWhat, Snapshot } from '$lib/bindings';
 
 export const NOW = new Date(2026, 10, 22, 14, 12).getTime();
 export const MINUTE = 60_000;
@@ -22,17 +22,47 @@ export const kept = (more: Partial<Kept> = {}): Kept => ({
 
 export const nothing = kept({ state: 'nothing', last_checked: null, last_snapshot: null, places: 0, records: 0 });
 
+/** Everything is there but the recovery key, unless it is said otherwise. */
+export const readiness = (unready: ReadyWhat[] = ['recovery_key']): Readiness => ({
+  lines: (['fresh', 'apart', 'media', 'checked', 'identity', 'recovery_key'] as const).map((what) => ({
+    what,
+    ready: !unready.includes(what),
+    since: NOW - 12 * MINUTE,
+    count: what === 'media' ? 10 : 0,
+    total: what === 'media' ? 10 : 0,
+  })),
+});
+
 export const account = (more: Partial<Account> = {}): Account => ({
   did: ALICE,
   handle: 'alice.test',
   display_name: 'Alice',
   avatar: null,
   host: 'pds.example',
+  whose: 'mine',
+  added: NOW - 40 * 24 * 60 * MINUTE,
   kept: kept(),
+  readiness: readiness(),
   run: null,
   next_due: NOW + 48 * MINUTE,
   waiting: null,
   problems: [],
+  ...more,
+});
+
+export const place = (more: Partial<Place> = {}): Place => ({
+  id: 'p',
+  name: 'Skykeep',
+  path: '/home/a/Skykeep',
+  state: 'ready',
+  this_computer: true,
+  last_seen: NOW - MINUTE,
+  last_checked: null,
+  free: 212_000_000_000,
+  removable: false,
+  busy: false,
+  behind: 0,
+  accounts: 1,
   ...more,
 });
 

@@ -1,7 +1,7 @@
 // The only folder that knows Tauri: what the window may ask of the engine, and what it hears from it.
 
-import { open } from '@tauri-apps/plugin-dialog';
-import { commands, events, type Event, type Problem } from '$lib/bindings';
+import { open, save } from '@tauri-apps/plugin-dialog';
+import { commands, events, type Event, type Preferences, type Problem, type Whose } from '$lib/bindings';
 import { t } from '$lib/text';
 
 /** The engine's "no", with its problem in plain words. */
@@ -38,19 +38,52 @@ async function ask<T>(question: Promise<Result<T>>): Promise<T> {
 /** Every question throws a Refusal when the engine refuses it. */
 export const backend = {
   lookUp: (text: string) => ask(commands.lookUp(text)),
-  protect: (did: string) => ask(commands.protect(did)),
+  extent: (did: string) => ask(commands.extent(did)),
+  spots: () => ask(commands.spots()),
+  protect: (did: string, whose: Whose, folders: string[]) => ask(commands.protect(did, whose, folders)),
+  stopProtecting: (did: string) => ask(commands.stopProtecting(did)),
+  /** Of one account, or of all when `did` is null; until a time, or until somebody says go on. */
+  pause: (did: string | null, until: number | null) => ask(commands.pause(did, until)),
+  resume: (did: string | null) => ask(commands.resume(did)),
+
   accounts: () => ask(commands.accounts()),
   snapshots: (did: string) => ask(commands.snapshots(did)),
+  changes: (did: string, snapshot: string) => ask(commands.changes(did, snapshot)),
+  /** `starts` are where the cells begin, oldest first; the last one ends now. */
+  calendar: (did: string | null, starts: number[]) => ask(commands.calendar(did, starts)),
+  runs: (did: string | null, limit: number) => ask(commands.runs(did, limit)),
+  storage: () => ask(commands.storage()),
+  standing: () => ask(commands.standing()),
+
   places: () => ask(commands.places()),
   addFolder: (path: string) => ask(commands.addFolder(path)),
+  removePlace: (id: string) => ask(commands.removePlace(id)),
   openPlace: (id: string) => ask(commands.openPlace(id)),
+
   backUp: (did: string) => ask(commands.backUp(did)),
   stopRun: (did: string) => ask(commands.stopRun(did)),
   check: (place: string | null) => ask(commands.check(place)),
   confirmShrink: (did: string) => ask(commands.confirmShrink(did)),
 
+  lookInto: (path: string) => ask(commands.lookInto(path)),
+  takeOver: (path: string) => ask(commands.takeOver(path)),
+  import: (name: string, paths: string[]) => ask(commands.import(name, paths)),
+  /** The newest snapshot when `snapshot` is null. */
+  export: (did: string, snapshot: string | null, folder: string) => ask(commands.export(did, snapshot, folder)),
+
+  preferences: () => ask(commands.preferences()),
+  setPreferences: (preferences: Preferences) => ask(commands.setPreferences(preferences)),
+  stored: () => ask(commands.stored()),
+  report: () => ask(commands.report()),
+  saveReport: (path: string, text: string) => ask(commands.saveReport(path, text)),
+
   /** The folder that a person chooses, or null when they choose none. */
   chooseFolder: () => open({ directory: true }),
+  /** The file that a person chooses, one of these extensions if any are given. */
+  chooseFile: (name: string, extensions: string[] = []) =>
+    open(extensions.length > 0 ? { filters: [{ name, extensions }] } : {}),
+  /** Where a person wants a file to be written; it is offered under the given name. */
+  chooseTarget: (name: string) => save({ defaultPath: name }),
 
   /** Calls back for each event; resolves to what stops it. */
   listen: (hear: (event: Event) => void) => events.engineEvent.listen((event) => hear(event.payload)),

@@ -19,13 +19,13 @@ function block(opening: string): Tokens {
 }
 
 const light = block('\n:root {');
-const dark = { ...light, ...block('@media (prefers-color-scheme: dark)') };
+const dark = { ...light, ...block('\n:root[data-theme=') };
 const more = block('@media (prefers-contrast: more) {');
 const themes: Record<string, Tokens> = {
   light,
   dark,
   'light, more contrast': { ...light, ...more },
-  'dark, more contrast': { ...dark, ...more, ...block('@media (prefers-contrast: more) and') },
+  'dark, more contrast': { ...dark, ...block('  :root[data-theme=') },
 };
 
 /** Relative luminance of an oklch() colour, as WCAG 2.2 defines it; source of the matrices: CSS Color 4. */
@@ -55,7 +55,7 @@ const AAA = 7;
 const AA = 4.5;
 const AA_GRAPHIC = 3;
 
-const surfaces = ['--page', '--card', '--sunken'];
+const surfaces = ['--page', '--side', '--card', '--sunken'];
 const tones = ['safe', 'needs', 'danger', 'accent', 'plain'];
 const pairs: [string, string, number][] = [
   ...surfaces.map((surface): [string, string, number] => ['--text', surface, AAA]),

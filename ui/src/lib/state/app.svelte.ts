@@ -3,8 +3,10 @@ import { backend } from '$lib/backend';
 import { Accounts } from './accounts.svelte';
 import { Clock } from './clock.svelte';
 import { Places } from './places.svelte';
+import { Preferences } from './preferences.svelte';
 import { Route } from './route.svelte';
 import { Snapshots } from './snapshots.svelte';
+import { followSystem } from './theme';
 
 /** Everything the pages show, topic by topic. */
 export class App {
@@ -13,15 +15,21 @@ export class App {
   readonly accounts = new Accounts();
   readonly places = new Places();
   readonly snapshots = new Snapshots();
+  readonly preferences = new Preferences();
 
   /** Listens first and asks then, so that nothing is missed in between. Returns what stops it. */
   async start(): Promise<() => void> {
-    const stops = [this.clock.start(), this.route.start()];
+    const stops = [
+      this.clock.start(),
+      this.route.start(),
+      followSystem(() => this.preferences.value?.appearance ?? 'system'),
+    ];
     stops.push(
       await backend.listen((event) => {
         void this.accounts.hear(event);
         void this.places.hear(event);
         void this.snapshots.hear(event);
+        void this.preferences.hear(event);
       }),
     );
     await this.load();
@@ -30,7 +38,7 @@ export class App {
 
   /** Asks for everything that is always on screen. */
   async load(): Promise<void> {
-    await Promise.all([this.accounts.load(), this.places.topic.load()]);
+    await Promise.all([this.accounts.load(), this.places.topic.load(), this.preferences.topic.load()]);
   }
 }
 

@@ -1,5 +1,5 @@
 import { backend, problemOf } from '$lib/backend';
-import type { Person, Problem } from '$lib/bindings';
+import type { Person, Problem, Whose } from '$lib/bindings';
 
 /** Finding out who is behind a name, and beginning to keep their account. */
 export class Finder {
@@ -15,11 +15,11 @@ export class Finder {
     });
   }
 
-  /** Begins to keep the account that was found; its DID, or undefined when that was refused. */
-  async protect(): Promise<string | undefined> {
+  /** Begins to keep the account that was found, in these folders; its DID, or undefined when that was refused. */
+  async protect(whose: Whose, folders: string[]): Promise<string | undefined> {
     const did = this.person?.did;
     if (did === undefined) return undefined;
-    await this.#during(() => backend.protect(did));
+    await this.#during(() => backend.protect(did, whose, folders));
     return this.problem ? undefined : did;
   }
 

@@ -1,5 +1,13 @@
 /** A page of the window. */
-export type Page = { name: 'home' } | { name: 'protect' } | { name: 'account'; did: string };
+export type Page =
+  | { name: 'home' | 'accounts' | 'places' | 'recovery' | 'settings' | 'diagnostics' | 'protect' | 'backup' }
+  | { name: 'account'; did: string }
+  | { name: 'snapshot'; did: string; snapshot: string };
+
+type PlainPage = Exclude<Page, { did: string }>['name'];
+
+/** The pages whose name is their address. */
+const PLAIN: readonly PlainPage[] = ['accounts', 'places', 'recovery', 'settings', 'diagnostics', 'protect', 'backup'];
 
 /** Which page is shown. It lives in the address, so that going back works as everywhere. */
 export class Route {
@@ -19,11 +27,22 @@ export class Route {
 
 /** A page's address. */
 export function href(page: Page): string {
-  return page.name === 'account' ? `#/account/${page.did}` : page.name === 'protect' ? '#/protect' : '#/';
+  switch (page.name) {
+    case 'home':
+      return '#/';
+    case 'account':
+      return `#/account/${page.did}`;
+    case 'snapshot':
+      return `#/account/${page.did}/${encodeURIComponent(page.snapshot)}`;
+    default:
+      return `#/${page.name}`;
+  }
 }
 
 function read(hash: string): Page {
-  const did = /^#\/account\/(did:.+)$/.exec(hash)?.[1];
+  const [, did, snapshot] = /^#\/account\/(did:[^/]+)(?:\/(.+))?$/.exec(hash) ?? [];
+  if (did && snapshot) return { name: 'snapshot', did, snapshot: decodeURIComponent(snapshot) };
   if (did) return { name: 'account', did };
-  return { name: hash === '#/protect' ? 'protect' : 'home' };
+  const name = PLAIN.find((name) => hash === `#/${name}`);
+  return { name: name ?? 'home' };
 }

@@ -132,14 +132,14 @@ describe('finding an account', () => {
     const asked: unknown[] = [];
     engine({
       look_up: ({ text }) => (asked.push(text), { did: ALICE, handle: 'alice.test' }),
-      protect: ({ did }) => (asked.push(did), null),
+      protect: ({ did, whose, folders }) => (asked.push([did, whose, folders]), null),
     });
     const finder = new Finder();
     finder.text = '  @alice.test ';
     await finder.find();
     expect(finder.person?.did).toBe(ALICE);
-    expect(await finder.protect()).toBe(ALICE);
-    expect(asked).toEqual(['@alice.test', ALICE]);
+    expect(await finder.protect('mine', ['/home/a/Skykeep'])).toBe(ALICE);
+    expect(asked).toEqual(['@alice.test', [ALICE, 'mine', ['/home/a/Skykeep']]]);
   });
 
   test('a second press during an answer asks nothing', async () => {
@@ -153,7 +153,7 @@ describe('finding an account', () => {
     engine({ look_up: () => ({ did: ALICE }), protect: () => refuse(problem('needs_you', { code: 'full' })) });
     const finder = new Finder();
     await finder.find();
-    expect(await finder.protect()).toBeUndefined();
+    expect(await finder.protect('mine', ['/home/a/Skykeep'])).toBeUndefined();
     expect(finder.problem?.code).toBe('full');
     finder.reset();
     expect([finder.person, finder.problem]).toEqual([undefined, undefined]);
@@ -165,7 +165,15 @@ describe('the route', () => {
     ['', { name: 'home' }],
     ['#/nonsense', { name: 'home' }],
     ['#/protect', { name: 'protect' }],
+    ['#/places', { name: 'places' }],
+    ['#/accounts', { name: 'accounts' }],
+    ['#/diagnostics', { name: 'diagnostics' }],
+    ['#/account/', { name: 'home' }],
     [`#/account/${ALICE}`, { name: 'account', did: ALICE }],
+    [
+      `#/account/${ALICE}/20261122T1300Z.a%2Fb.json`,
+      { name: 'snapshot', did: ALICE, snapshot: '20261122T1300Z.a/b.json' },
+    ],
   ])('%s', (hash, page) => {
     location.hash = hash;
     const route = new Route();
@@ -179,6 +187,7 @@ test('the app hears events from the moment it asks, and asks again for what they
   const asked = engine({
     accounts: () => [account({ kept })],
     places: () => [],
+    preferences: () => ({ appearance: 'system' }),
     snapshots: () => (kept === nothing ? [] : [snapshot()]),
   });
   const app = new App();

@@ -96,7 +96,15 @@ function waits(waiting: Waiting, now: number): string {
     case 'place':
       return t('status.wait_place');
     case 'paused':
-      return t('status.wait_paused');
+      return waiting.until === null
+        ? t('status.wait_paused')
+        : t('status.wait_paused_until', { until: at(waiting.until, now) });
+    case 'battery':
+      return t('status.wait_battery', { below: waiting.below });
+    case 'metered':
+      return t('status.wait_metered');
+    case 'quiet':
+      return t('status.wait_quiet', { until: at(waiting.until, now) });
   }
 }
 
