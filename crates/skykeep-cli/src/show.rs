@@ -127,8 +127,11 @@ fn waiting(reason: &Waiting) -> String {
         ),
         Waiting::Network => "This computer is offline. Backups go on when the network is back.".to_owned(),
         Waiting::Place => "No place is set up yet.".to_owned(),
-        Waiting::Paused { .. } => "Paused.".to_owned(),
-        Waiting::Battery { .. } | Waiting::Metered | Waiting::Quiet { .. } => todo!(),
+        Waiting::Paused { until: None } => "Paused.".to_owned(),
+        Waiting::Paused { until: Some(until) } => format!("Paused until {}.", time(*until)),
+        Waiting::Battery { below } => format!("The battery is below {below} %. Backups go on when it is not."),
+        Waiting::Metered => "This connection is paid by volume. Backups go on with another one.".to_owned(),
+        Waiting::Quiet { until } => format!("Quiet hours. Backups go on {}.", time(*until)),
     }
 }
 
@@ -374,6 +377,13 @@ mod tests {
             waiting(&reason),
             "Its host has not answered since 2026-11-22T14:00:00Z. It is asked again 2026-11-22T15:00:00Z."
         );
+    }
+
+    #[test]
+    fn a_pause_says_when_it_ends() {
+        let paused = |until| waiting(&Waiting::Paused { until });
+        assert_eq!(paused(None), "Paused.");
+        assert_eq!(paused(Some(1_795_356_000_123)), "Paused until 2026-11-22T14:00:00Z.");
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Engine {
     /// Name and picture are tried for and left out when they cannot be had. Errors: `Net`; `NoHost`.
     pub async fn look_up(&self, text: &str) -> Result<Person, Error> {
         let cancel = self.inner.shutdown.child_token();
-        let client = self.inner.client.with_patience(Patience::interactive());
+        let client = self.inner.client().with_patience(Patience::interactive());
         let who: Identifier = text.trim().parse().map_err(Error::Net)?;
         let identity = Resolver::new(&client).identify(&who, &cancel).await?;
         let url = identity.pds.clone().ok_or_else(|| Error::NoHost {
@@ -54,16 +54,27 @@ impl Engine {
 
     /// Begins to keep an account. The first run starts at once, in the background.
     ///
-    /// When no place is set up yet, `~/Skykeep` becomes one. Keeping an account twice is no error. Errors: `Net`, `Place`,
-    /// `NoPlace` (there is no home folder), `Data`.
-    pub async fn protect(&self, text: &str, _whose: Whose, _folders: &[PathBuf]) -> Result<Did, Error> {
+    /// Each folder becomes a place, if it is none. Without any, and when no place is set up yet, `~/Skykeep` becomes one.
+    /// Keeping an account twice is no error. Errors: `Net`, `Place`, `NoPlace` (there is no home folder), `Data`.
+    pub async fn protect(&self, text: &str, whose: Whose, folders: &[PathBuf]) -> Result<Did, Error> {
         let person = self.look_up(text).await?;
         let did: Did = person.did.parse()?;
+        for folder in folders {
+            match self.add_folder(folder, None).await {
+                Ok(_) | Err(Error::PlaceKnown { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
         if self.inner.settings().places.is_empty() {
             let home = crate::default_place().ok_or(Error::NoPlace)?;
             self.add_folder(&home, None).await?;
         }
         self.add_account(&person).await?;
+        self.inner.change_settings(|settings| {
+            if let Some(account) = settings.account_mut(&did) {
+                account.whose = whose;
+            }
+        })?;
         self.start_back_up(&did);
         Ok(did)
     }
@@ -73,13 +84,7 @@ impl Engine {
         let did: Did = person.did.parse()?;
         let handle = person.handle.as_deref().and_then(|handle| handle.parse().ok());
         let now = Timestamp::now();
-        let account = settings::Account {
-            did: did.clone(),
-            handle,
-            added: now,
-            paused: false,
-            pinned: Vec::new(),
-        };
+        let account = settings::Account::new(did.clone(), handle, now);
         self.inner.change_settings(|settings| {
             if settings.account(&account.did).is_none() {
                 settings.accounts.push(account);
@@ -147,33 +152,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Pauses or resumes the hourly runs of an account. Errors: `Unknown`, `Data`.
-    pub async fn set_paused(&self, did: &Did, paused: bool) -> Result<(), Error> {
-        let found = self.inner.change_settings(|settings| {
-            settings
-                .accounts
-                .iter_mut()
-                .find(|account| account.did == *did)
-                .map(|account| account.paused = paused)
-        })?;
-        found.ok_or_else(|| unknown("account", did))?;
-        if paused {
-            self.inner.runs.stop(did);
-        }
-        self.inner.wake.notify_one();
-        self.inner.listen_changed();
-        Ok(())
-    }
-
     /// Says that a sudden loss was meant: what was before it is no longer held. Errors: `Unknown`, `Data`.
     pub async fn confirm_shrink(&self, did: &Did) -> Result<(), Error> {
-        let found = self.inner.change_settings(|settings| {
-            settings
-                .accounts
-                .iter_mut()
-                .find(|account| account.did == *did)
-                .map(|account| account.pinned.clear())
-        })?;
+        let found = self
+            .inner
+            .change_settings(|settings| settings.account_mut(did).map(|account| account.pinned.clear()))?;
         found.ok_or_else(|| unknown("account", did))?;
         let subject = Subject::Account(did.clone());
         self.inner
@@ -208,7 +191,7 @@ impl Engine {
             })
             .await?;
         let history = inner.history(&account.did, now).await?;
-        let policy = inner.policy(&account.did)?;
+        let policy = inner.policy(&account.did, now)?;
         let due = schedule::due(&policy, &history, &inner.machine_facts(now).await?, now);
         let next_due = schedule::next_due(&policy, &history, now).map(millis);
         let settings = inner.settings();
@@ -276,7 +259,7 @@ impl Engine {
             display_name: facts.display_name,
             avatar: facts.avatar,
             host: facts.host,
-            whose: Whose::Mine,
+            whose: account.whose,
             added: millis(account.added),
             kept,
             readiness: crate::readiness::todo(),

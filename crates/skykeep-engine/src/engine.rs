@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use skykeep_atproto::{Cid, Did, Handle};
 use skykeep_net::{CancellationToken, Client, NetConfig};
 use skykeep_vault::layout::{AccountFolder, VaultId};
@@ -14,15 +15,15 @@ use skykeep_vault::{Reach, Staging, Vault, Writer, WriterKey};
 use tokio::sync::{Notify, broadcast};
 use tracing::{info, warn};
 
-use crate::api::{Event, Problem, Severity};
+use crate::api::{Event, Problem, Severity, Waiting};
 use crate::catalogue::{AccountFacts, Catalogue, Opened, SnapshotRow, Subject};
 use crate::data::DataFolder;
 use crate::keys::{self, KeyStore, Secret, SecretName};
 use crate::machine::{Machine, MachineFacts};
 use crate::runs::Runs;
-use crate::schedule::{History, Policy};
+use crate::schedule::{Due, History, Policy};
 use crate::settings::{Place, Settings};
-use crate::{Error, blocking, data, problem, settings};
+use crate::{Error, blocking, data, problem, settings, words};
 
 /// Events that a slow listener may lag behind before it misses some.
 const EVENTS: usize = 256;
@@ -41,7 +42,7 @@ pub struct Engine {
 pub(crate) struct Inner {
     pub(crate) data: DataFolder,
     pub(crate) catalogue: Arc<Catalogue>,
-    pub(crate) client: Client,
+    client: RwLock<Client>,
     pub(crate) writer_key: WriterKey,
     pub(crate) staging: Staging,
     pub(crate) runs: Arc<Runs>,
@@ -55,6 +56,8 @@ pub(crate) struct Inner {
     swept: Mutex<BTreeSet<VaultId>>,
     machine: Arc<Mutex<Machine>>,
     incoming: AtomicU64,
+    /// What accounts waited for at the last tick.
+    waited: Mutex<Vec<Option<Waiting>>>,
 }
 
 impl Engine {
@@ -75,12 +78,13 @@ impl Engine {
         let settings = Settings::load(&data.settings())?;
         let path = data.catalogue();
         let Opened { catalogue, moved_aside } = blocking(move || Ok(Catalogue::open(&path, now)?)).await?;
-        let client = Client::new(net_config(&settings)?.with_env()?)?;
+        let client = client(&settings)?;
+        words::speak(settings.window.language.as_deref());
         let (writer_key, no_keychain) = writer_key(&data, settings.keys.clone()).await?;
         let staging = open_staging(&data, &writer_key, now).await?;
         let inner = Inner {
             catalogue: Arc::new(catalogue),
-            client,
+            client: RwLock::new(client),
             writer_key,
             staging,
             runs: Arc::new(Runs::default()),
@@ -91,6 +95,7 @@ impl Engine {
             swept: Mutex::default(),
             machine: Arc::new(Mutex::new(Machine::new(now))),
             incoming: AtomicU64::new(0),
+            waited: Mutex::default(),
             data,
         };
         let engine = Self { inner: Arc::new(inner) };
@@ -113,6 +118,11 @@ impl Engine {
     pub fn shut_down(&self) {
         self.inner.shutdown.cancel();
     }
+}
+
+/// Who asks strangers, as settings say and the environment over them. Errors: `Settings`, `Net`.
+pub(crate) fn client(settings: &Settings) -> Result<Client, Error> {
+    Ok(Client::new(net_config(settings)?.with_env()?)?)
 }
 
 /// Settings first; the environment is laid over them by the caller.
@@ -201,6 +211,16 @@ impl Inner {
         Ok(answer)
     }
 
+    /// Who asks strangers, as settings are now.
+    pub(crate) fn client(&self) -> Client {
+        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Runs that begin from now on ask others.
+    pub(crate) fn set_client(&self, client: Client) {
+        *self.client.write().unwrap_or_else(PoisonError::into_inner) = client;
+    }
+
     fn settings_lock(&self) -> MutexGuard<'_, Settings> {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -249,15 +269,30 @@ impl Inner {
         blocking(move || Ok(machine.lock().unwrap_or_else(PoisonError::into_inner).read(now))).await
     }
 
+    /// Whether accounts wait for something else than when this was last asked.
+    pub(crate) fn waits_otherwise(&self, dues: &[Due]) -> bool {
+        let waiting = dues.iter().map(|due| match due {
+            Due::Waiting(waiting) => Some(waiting.clone()),
+            Due::Now | Due::At(_) | Due::Running => None,
+        });
+        let waiting: Vec<_> = waiting.collect();
+        let mut before = self.waited.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *before, waiting.clone()) != waiting
+    }
+
     /// What the scheduler is to do for an account.
-    pub(crate) fn policy(&self, did: &Did) -> Result<Policy, Error> {
+    pub(crate) fn policy(&self, did: &Did, now: Timestamp) -> Result<Policy, Error> {
         let settings = self.settings();
         let account = settings.account(did).ok_or_else(|| unknown("account", did))?;
         Ok(Policy {
             did: did.clone(),
             every: Duration::from_secs(u64::from(settings.schedule.every_minutes) * 60),
-            paused: account.paused,
+            pause: settings.pause_of(account, now),
             has_place: !settings.places.is_empty(),
+            battery_below: Some(settings.power.battery_below).filter(|level| *level > 0),
+            metered: settings.power.metered,
+            quiet: settings.schedule.quiet,
+            zone: TimeZone::system(),
         })
     }
 

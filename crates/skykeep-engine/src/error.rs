@@ -42,6 +42,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A setting cannot have this value.
+    #[error("preference {field} cannot be {value:?}")]
+    Preference {
+        /// Its name in [`crate::api::Preferences`].
+        field: &'static str,
+        /// What was typed, where it was typed.
+        value: String,
+    },
     /// A file of the data folder failed.
     #[error("{path:?} failed")]
     Data {

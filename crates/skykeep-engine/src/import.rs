@@ -93,7 +93,7 @@ impl Engine {
         let cancel = self.inner.shutdown.child_token();
         let did = self.whose(name, &cancel).await?;
         let keys = self.keys_of(&did, &finds, &cancel).await?;
-        let Some(reporter) = self.inner.begin(&did) else {
+        let Some(reporter) = self.inner.begin(&did, true) else {
             return Err(Error::Import {
                 path: named,
                 reason: "a backup of this account is under way".to_owned(),
@@ -135,7 +135,7 @@ impl Engine {
         }
         match name.trim().parse::<Identifier>().map_err(Error::Net)? {
             Identifier::Did(did) => Ok(did),
-            Identifier::Handle(handle) => Ok(Resolver::new(&self.inner.client)
+            Identifier::Handle(handle) => Ok(Resolver::new(&self.inner.client())
                 .resolve_handle(&handle, cancel)
                 .await?),
         }
@@ -144,7 +144,7 @@ impl Engine {
     /// All keys the account ever had: from the directory, else from a log among the files.
     async fn keys_of(&self, did: &Did, finds: &Finds, cancel: &CancellationToken) -> Result<Keys, Error> {
         // Somebody waits for it, and host and directory may both be gone for good.
-        let client = self.inner.client.with_patience(Patience::interactive());
+        let client = self.inner.client().with_patience(Patience::interactive());
         let asked = identity::ask(&client, did, &identity::Remembered::default(), true, cancel).await;
         let error = match asked {
             Ok(identity) => {

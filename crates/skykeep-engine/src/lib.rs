@@ -45,6 +45,7 @@ pub use import::{Imported, ImportedSnapshot};
 pub use problem::to_problem;
 pub use skykeep_net::CancellationToken;
 pub use snapshots::Exported;
+pub use words::{language, words};
 
 /// Makes a future where it does not weigh on the stack: those of whole verbs and runs are large, and threads of the
 /// runtime have two megabytes. A closure, so that it is not made in the caller's frame first.

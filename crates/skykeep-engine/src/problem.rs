@@ -114,6 +114,10 @@ fn of(error: &Error) -> Draft {
         Error::Settings { path, reason } => draft("settings_wrong", NeedsYou, &[])
             .with("file", shown(path))
             .with("reason", reason),
+        Error::Preference { field, value } if !value.is_empty() => draft("preference_address", NeedsYou, &[])
+            .with("text", value)
+            .detail(field),
+        Error::Preference { field, .. } => draft("preference_wrong", NeedsYou, &[]).detail(field),
         Error::Data { path, source } if source.kind() == ErrorKind::StorageFull => {
             draft("computer_full", NeedsYou, &[TryAgain])
                 .with("folder", shown(path))
@@ -455,6 +459,14 @@ mod tests {
             Error::Settings {
                 path: path(),
                 reason: "a typo".to_owned(),
+            },
+            Error::Preference {
+                field: "plc_url",
+                value: "plc".to_owned(),
+            },
+            Error::Preference {
+                field: "quiet",
+                value: String::new(),
             },
             Error::Data {
                 path: path(),

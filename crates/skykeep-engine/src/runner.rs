@@ -31,7 +31,7 @@ impl Engine {
             .settings()
             .account(did)
             .ok_or_else(|| unknown("account", did))?;
-        match self.inner.begin(did) {
+        match self.inner.begin(did, true) {
             Some(reporter) => Ok(on_heap(|| self.run(reporter, Timestamp::now(), true, BTreeSet::new())).await),
             None => self.join_run(did).await,
         }
@@ -40,13 +40,13 @@ impl Engine {
     /// As [`Engine::back_up`], and asks the host for these files of the newest snapshot again, though they are kept:
     /// they are damaged where they are. `None` when a run of the account is under way.
     pub(crate) async fn fetch_again(&self, did: &Did, files: BTreeSet<AccountFile>) -> Option<RunEnd> {
-        let reporter = self.inner.begin(did)?;
+        let reporter = self.inner.begin(did, true)?;
         Some(on_heap(|| self.run(reporter, Timestamp::now(), true, files)).await)
     }
 
     /// As [`Engine::back_up`], in the background.
     pub fn start_back_up(&self, did: &Did) {
-        if let Some(reporter) = self.inner.begin(did) {
+        if let Some(reporter) = self.inner.begin(did, true) {
             let engine = self.clone();
             tokio::spawn(async move { engine.run(reporter, Timestamp::now(), true, BTreeSet::new()).await });
         }
@@ -97,14 +97,21 @@ impl Engine {
         for account in inner.settings().accounts {
             let did = account.did;
             let history = inner.history(&did, now).await?;
-            let due = schedule::due(&inner.policy(&did)?, &history, &machine, now);
+            let policy = inner.policy(&did, now)?;
+            let due = schedule::due(&policy, &history, &machine, now);
+            if matches!(due, Due::Running) && schedule::spares(&policy, &machine).is_some() {
+                inner.runs.cut_scheduled(&did);
+            }
             if matches!(due, Due::Now)
-                && let Some(reporter) = inner.begin(&did)
+                && let Some(reporter) = inner.begin(&did, false)
             {
                 let engine = self.clone();
                 going.spawn(async move { engine.run(reporter, now, false, BTreeSet::new()).await });
             }
             dues.push(due);
+        }
+        if inner.waits_otherwise(&dues) {
+            inner.listen_changed();
         }
         Ok(dues)
     }
@@ -122,8 +129,8 @@ impl Engine {
                 problem: problem::to_problem(&error),
             },
         };
-        // A run that the end of the program cut off is no run: it is caught up at the next start.
-        let cut_off = self.inner.shutdown.is_cancelled() && end == RunEnd::Stopped;
+        // A run that the end of the program, a pause or the machine cut off is no run: it is caught up.
+        let cut_off = end == RunEnd::Stopped && (self.inner.shutdown.is_cancelled() || reporter.was_cut());
         if !cut_off {
             let run = Run {
                 did: did.to_string(),
@@ -161,8 +168,8 @@ fn ended(began: Timestamp) -> i64 {
 }
 
 impl Inner {
-    pub(crate) fn begin(self: &Arc<Self>, did: &Did) -> Option<Reporter> {
-        self.runs.begin(did, &self.shutdown, self.events.clone())
+    pub(crate) fn begin(self: &Arc<Self>, did: &Did, by_hand: bool) -> Option<Reporter> {
+        self.runs.begin(did, by_hand, &self.shutdown, self.events.clone())
     }
 
     /// What a run came to, with its problems raised and those that it settled cleared.

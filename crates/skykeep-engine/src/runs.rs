@@ -25,6 +25,8 @@ pub(crate) struct Runs {
 #[derive(Debug, Clone)]
 struct Active {
     cancel: CancellationToken,
+    by_hand: bool,
+    cut: bool,
     progress: Option<Progress>,
 }
 
@@ -33,6 +35,7 @@ impl Runs {
     pub(crate) fn begin(
         self: &Arc<Self>,
         did: &Did,
+        by_hand: bool,
         parent: &CancellationToken,
         events: broadcast::Sender<Event>,
     ) -> Option<Reporter> {
@@ -45,6 +48,8 @@ impl Runs {
             did.clone(),
             Active {
                 cancel: cancel.clone(),
+                by_hand,
+                cut: false,
                 progress: None,
             },
         );
@@ -63,6 +68,23 @@ impl Runs {
     /// Asks a run to stop; false when there is none.
     pub(crate) fn stop(&self, did: &Did) -> bool {
         self.lock().get(did).map(|active| active.cancel.cancel()).is_some()
+    }
+
+    /// Asks a run to stop that is to be caught up later; false when there is none.
+    pub(crate) fn cut(&self, did: &Did) -> bool {
+        let mut active = self.lock();
+        let run = active.get_mut(did);
+        run.map(|active| {
+            active.cut = true;
+            active.cancel.cancel();
+        })
+        .is_some()
+    }
+
+    /// As [`Runs::cut`], unless a person asked for the run.
+    pub(crate) fn cut_scheduled(&self, did: &Did) -> bool {
+        let scheduled = self.lock().get(did).is_some_and(|active| !active.by_hand);
+        scheduled && self.cut(did)
     }
 
     /// What a run is doing.
@@ -116,6 +138,11 @@ impl Reporter {
     /// Cancelled when the run is to stop.
     pub(crate) const fn cancel(&self) -> &CancellationToken {
         &self.cancel
+    }
+
+    /// Whether the run was stopped and is to be caught up later.
+    pub(crate) fn was_cut(&self) -> bool {
+        self.runs.lock().get(&self.did).is_some_and(|active| active.cut)
     }
 
     /// Begins a phase. Told at once.
@@ -250,8 +277,8 @@ mod tests {
         let (events, mut heard) = broadcast::channel(16);
         let did: Did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap();
         let parent = CancellationToken::new();
-        let run = runs.begin(&did, &parent, events.clone()).unwrap();
-        assert!(runs.begin(&did, &parent, events.clone()).is_none());
+        let run = runs.begin(&did, true, &parent, events.clone()).unwrap();
+        assert!(runs.begin(&did, true, &parent, events.clone()).is_none());
         assert!(runs.is_active(&did));
         assert!(matches!(heard.try_recv(), Ok(Event::Run { progress: Some(_), .. })));
         // A burst is told once, but counted whole.
@@ -262,8 +289,10 @@ mod tests {
         run.phase(Phase::Media, Some(5), None);
         assert_eq!(runs.progress(&did).unwrap().phase, Phase::Media);
         assert!(runs.stop(&did) && run.cancel().is_cancelled() && !parent.is_cancelled());
+        assert!(!run.was_cut() && !runs.cut_scheduled(&did) && !run.was_cut());
+        assert!(runs.cut(&did) && run.was_cut());
         drop(run);
-        assert!(!runs.is_active(&did) && !runs.stop(&did));
+        assert!(!runs.is_active(&did) && !runs.stop(&did) && !runs.cut(&did));
         // The last word of a run says whose it was.
         let last = std::iter::from_fn(|| heard.try_recv().ok()).last();
         let ended = Event::Run {

@@ -26,7 +26,14 @@
 //! 15. The loop ticks when the next thing is due, at least once a minute: timers stop while a computer sleeps, the
 //!     wall clock does not.
 //!
-//! Everything is UTC, so time zones and summer time have no part in it. A day is 24 hours. What happens daily or weekly
+//! 16. On battery below the level that settings name, what is due waits for the mains or for a higher level; on a
+//!     connection paid by volume for another one, unless settings allow it. Both end a scheduled run that is under way;
+//!     it is caught up. Where the machine does not say, it does not wait.
+//! 17. In quiet hours nothing starts. What would have starts within a minute after them.
+//! 18. What a person asks for ("Back up now") is asked of nobody here: it waits for nothing.
+//!
+//! Everything is UTC but quiet hours, which follow the clock on the wall in the time zone that the policy brings; so
+//! time zones and summer time have no part in anything else. A day is 24 hours. What happens daily or weekly
 //! is due half an interval early, or a tick's delay would push it to the next run, day by day.
 
 #[cfg(test)]
@@ -34,12 +41,15 @@ mod tests;
 
 use std::time::Duration;
 
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use skykeep_atproto::Did;
 
-use crate::api::{HostingStatus, Waiting};
+use crate::api::{HostingStatus, NetworkRule, QuietHours, Waiting};
 use crate::catalogue::{HostFacts, RunHistory};
 use crate::machine::{MachineFacts, Network};
+pub use crate::pause::Pause;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -69,9 +79,17 @@ pub struct Policy {
     /// How often it is backed up; bounded to 5 minutes and 7 days.
     pub every: Duration,
     /// Whether its runs are paused.
-    pub paused: bool,
+    pub pause: Pause,
     /// Whether any place is set up, in reach or not.
     pub has_place: bool,
+    /// The level of the battery in percent below which nothing starts.
+    pub battery_below: Option<u8>,
+    /// Whether anything starts on a connection paid by volume.
+    pub metered: NetworkRule,
+    /// Hours in which nothing starts.
+    pub quiet: Option<QuietHours>,
+    /// The time zone that quiet hours are in.
+    pub zone: TimeZone,
 }
 
 /// What has happened to one account.
@@ -116,16 +134,23 @@ impl Due {
         match self {
             Self::Now => Some(now),
             Self::At(at) => Some(*at),
-            Self::Waiting(Waiting::Host { until, .. }) => Timestamp::from_millisecond(*until).ok(),
+            Self::Waiting(
+                Waiting::Host { until, .. } | Waiting::Quiet { until } | Waiting::Paused { until: Some(until) },
+            ) => Timestamp::from_millisecond(*until).ok(),
             Self::Running | Self::Waiting(_) => None,
         }
     }
 }
 
-/// Whether a run of an account should start (rules 1 to 11).
+/// Whether a run of an account should start (rules 1 to 11, 16 and 17).
 pub fn due(policy: &Policy, history: &History, facts: &MachineFacts, now: Timestamp) -> Due {
-    if policy.paused {
-        return Due::Waiting(Waiting::Paused { until: None });
+    match policy.pause.at(now) {
+        Pause::No => {}
+        Pause::Open => return Due::Waiting(Waiting::Paused { until: None }),
+        Pause::Until(until) => {
+            let until = Some(until.as_millisecond());
+            return Due::Waiting(Waiting::Paused { until });
+        }
     }
     if !policy.has_place {
         return Due::Waiting(Waiting::Place);
@@ -137,10 +162,18 @@ pub fn due(policy: &Policy, history: &History, facts: &MachineFacts, now: Timest
     let retry = next_retry(policy, history, now);
     let host = host_until(policy, history, now);
     if start > now {
-        return Due::At([retry, host].into_iter().flatten().fold(start, Ord::max));
+        let start = [retry, host].into_iter().flatten().fold(start, Ord::max);
+        return Due::At(quiet_until(policy, start).unwrap_or(start));
+    }
+    if let Some(until) = quiet_until(policy, now) {
+        let until = until.as_millisecond();
+        return Due::Waiting(Waiting::Quiet { until });
     }
     if facts.network == Network::Down {
         return Due::Waiting(Waiting::Network);
+    }
+    if let Some(waiting) = spares(policy, facts) {
+        return Due::Waiting(waiting);
     }
     if let (Some(until), Some(facts)) = (host.filter(|until| *until > now), &history.host) {
         let since = facts.failing_since.min(now).as_millisecond();
@@ -155,6 +188,15 @@ pub fn due(policy: &Policy, history: &History, facts: &MachineFacts, now: Timest
     }
 }
 
+/// What spares the battery or the connection, if anything does (rule 16).
+pub fn spares(policy: &Policy, facts: &MachineFacts) -> Option<Waiting> {
+    let low = |below: &u8| facts.on_battery == Some(true) && facts.battery.is_some_and(|level| level < *below);
+    if let Some(below) = policy.battery_below.filter(low) {
+        return Some(Waiting::Battery { below });
+    }
+    (facts.metered == Some(true) && policy.metered == NetworkRule::Wait).then_some(Waiting::Metered)
+}
+
 /// When the next run of an account starts, for people: `None` while one is under way or nothing is ever due.
 ///
 /// It supposes a network, and a machine that stays awake.
@@ -162,6 +204,7 @@ pub fn next_due(policy: &Policy, history: &History, now: Timestamp) -> Option<Ti
     let facts = MachineFacts {
         network: Network::Up,
         on_battery: None,
+        battery: None,
         metered: None,
         awake_since: Timestamp::UNIX_EPOCH,
     };
@@ -228,6 +271,44 @@ fn next_start(policy: &Policy, history: &History, facts: &MachineFacts, now: Tim
     }
     let awake = facts.awake_since.min(now).as_second();
     slot.max(later(now, awake + within(&policy.did, "wake", WAKE_SPREAD)))
+}
+
+/// Rule 17: when the quiet hours that `at` lies in end, and this account may start.
+fn quiet_until(policy: &Policy, at: Timestamp) -> Option<Timestamp> {
+    let spread = SignedDuration::from_secs(within(&policy.did, "wake", WAKE_SPREAD));
+    [at, at.saturating_sub(spread).unwrap_or(at)]
+        .into_iter()
+        .find_map(|at| quiet_end(policy.quiet?, &policy.zone, at))
+        .map(|end| end.saturating_add(spread).unwrap_or(end))
+}
+
+/// When the quiet hours that `at` lies in end; `None` when it lies in none.
+///
+/// An hour that a change of clocks leaves out ends when it would have; one that comes twice ends the first time.
+pub(crate) fn quiet_end(quiet: QuietHours, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
+    let wall = at.to_zoned(zone.clone()).datetime();
+    let minute = i32::from(wall.hour()) * 60 + i32::from(wall.minute());
+    let (from, to) = (i32::from(quiet.from), i32::from(quiet.to));
+    let ends_today = match from < to {
+        true if (from..to).contains(&minute) => true,
+        false if from == to => return None,
+        false if minute >= from => false,
+        false if minute < to => true,
+        _ => return None,
+    };
+    let day = if ends_today {
+        wall.date()
+    } else {
+        wall.date().tomorrow().ok()?
+    };
+    let time = Time::new(i8::try_from(to / 60).ok()?, i8::try_from(to % 60).ok()?, 0, 0).ok()?;
+    let end = zone
+        .to_ambiguous_zoned(day.to_datetime(time))
+        .compatible()
+        .ok()?
+        .timestamp();
+    // Where the clock was set back over the end, it comes a second time.
+    (end > at).then_some(end)
 }
 
 /// Rule 8: until when the account's host is left alone.

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use skykeep_atproto::{Did, Handle};
 use skykeep_vault::layout::VaultId;
 
-use crate::{Error, data};
+use crate::api::{Appearance, NetworkRule, QuietHours, Whose};
+use crate::pause::Pause;
+use crate::{Error, data, preferences};
 
 /// The version of the file that this program writes.
 const FORMAT: u32 = 1;
@@ -28,8 +30,17 @@ pub(crate) struct Settings {
     /// Servers to ask instead of the usual ones; the environment overrides them.
     #[serde(default)]
     pub network: Network,
+    /// What a person is told of.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub tell: Tell,
+    /// When what is scheduled waits for the machine.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub power: Power,
+    /// How Skykeep looks and speaks.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub window: Window,
     /// Where secrets are kept; the environment overrides it.
-    #[serde(default, skip_serializing_if = "Keys::is_usual")]
+    #[serde(default, skip_serializing_if = "is_usual")]
     pub keys: Keys,
     /// Accounts to keep.
     #[serde(default, rename = "account")]
@@ -45,12 +56,107 @@ pub(crate) struct Settings {
 pub(crate) struct Schedule {
     /// Minutes between two runs of an account.
     pub every_minutes: u32,
+    /// Hours of the day in which nothing scheduled starts, as "22:00-07:00".
+    #[serde(with = "hours", skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<QuietHours>,
+    /// Whether runs of all accounts are paused: true, or until when.
+    #[serde(skip_serializing_if = "Pause::is_no")]
+    pub paused: Pause,
 }
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self { every_minutes: 60 }
+        Self {
+            every_minutes: 60,
+            quiet: None,
+            paused: Pause::No,
+        }
     }
+}
+
+/// Quiet hours as people write them.
+mod hours {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use crate::api::QuietHours;
+
+    pub(super) fn serialize<S: Serializer>(hours: &Option<QuietHours>, to: S) -> Result<S::Ok, S::Error> {
+        let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+        match hours {
+            Some(hours) => to.serialize_str(&format!("{}-{}", time(hours.from), time(hours.to))),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<QuietHours>, D::Error> {
+        let text = String::deserialize(from)?;
+        let time = |text: &str| -> Option<u16> {
+            let (hour, minute) = text.trim().split_once(':')?;
+            let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
+            (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+        };
+        let hours = || {
+            let (from, to) = text.split_once('-')?;
+            let (from, to) = (time(from)?, time(to)?);
+            (from != to).then_some(QuietHours { from, to })
+        };
+        match hours() {
+            Some(hours) => Ok(Some(hours)),
+            None => Err(de::Error::custom("quiet hours are written as \"22:00-07:00\"")),
+        }
+    }
+}
+
+/// What a person is told of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Tell {
+    /// Days without a good backup; 0: never.
+    pub after_days: u8,
+    /// A place that was not seen for a while, or is full.
+    pub places: bool,
+    /// Damage that was mended.
+    pub repairs: bool,
+}
+
+impl Default for Tell {
+    fn default() -> Self {
+        Self {
+            after_days: 3,
+            places: true,
+            repairs: true,
+        }
+    }
+}
+
+/// When what is scheduled waits for the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Power {
+    /// On battery below this level in percent; 0: never.
+    pub battery_below: u8,
+    /// On a connection that is paid by volume: `wait` or `allow`.
+    pub metered: NetworkRule,
+}
+
+impl Default for Power {
+    fn default() -> Self {
+        Self {
+            battery_below: 20,
+            metered: NetworkRule::Wait,
+        }
+    }
+}
+
+/// How Skykeep looks and speaks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Window {
+    /// The language; without, the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// `system`, `light` or `dark`.
+    pub appearance: Appearance,
 }
 
 /// Whom to ask instead of the usual ones. Addresses are base URLs.
@@ -89,10 +195,8 @@ pub(crate) struct Keys {
     pub passphrase_file: Option<PathBuf>,
 }
 
-impl Keys {
-    fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
+fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// An account to keep.
@@ -106,12 +210,29 @@ pub(crate) struct Account {
     pub handle: Option<Handle>,
     /// When it was added.
     pub added: Timestamp,
-    /// Whether runs are paused.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub paused: bool,
+    /// Whose it is: `mine` or `theirs`.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub whose: Whose,
+    /// Whether runs are paused: true, or until when.
+    #[serde(default, skip_serializing_if = "Pause::is_no")]
+    pub paused: Pause,
     /// Snapshots (manifest names) that stay whatever comes, until someone says that a loss was meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pinned: Vec<String>,
+}
+
+impl Account {
+    /// An account that nobody said anything about yet.
+    pub(crate) const fn new(did: Did, handle: Option<Handle>, added: Timestamp) -> Self {
+        Self {
+            did,
+            handle,
+            added,
+            whose: Whose::Mine,
+            paused: Pause::No,
+            pinned: Vec::new(),
+        }
+    }
 }
 
 /// A place to keep backups in.
@@ -134,6 +255,9 @@ impl Default for Settings {
             format: FORMAT,
             schedule: Schedule::default(),
             network: Network::default(),
+            tell: Tell::default(),
+            power: Power::default(),
+            window: Window::default(),
             keys: Keys::default(),
             accounts: Vec::new(),
             places: Vec::new(),
@@ -160,8 +284,8 @@ impl Settings {
             return Err(refused(path, "it was written by a newer Skykeep"));
         }
         let settings: Self = toml::from_str(&text).map_err(|error| refused(path, error.message()))?;
-        if !(5..=7 * 24 * 60).contains(&settings.schedule.every_minutes) {
-            return Err(refused(path, "every_minutes must be between 5 and 10080"));
+        if let Err(Error::Preference { field, .. }) = preferences::check(&preferences::read(&settings)) {
+            return Err(refused(path, &format!("the value of {field} cannot be")));
         }
         Ok(settings)
     }
@@ -175,6 +299,16 @@ impl Settings {
     /// The account with this DID.
     pub(crate) fn account(&self, did: &Did) -> Option<&Account> {
         self.accounts.iter().find(|account| account.did == *did)
+    }
+
+    /// The account with this DID, to be changed.
+    pub(crate) fn account_mut(&mut self, did: &Did) -> Option<&mut Account> {
+        self.accounts.iter_mut().find(|account| account.did == *did)
+    }
+
+    /// What is left at `now` of the pauses that hold for an account.
+    pub(crate) fn pause_of(&self, account: &Account, now: Timestamp) -> Pause {
+        account.paused.max(self.schedule.paused).at(now)
     }
 
     /// The place with this id.
@@ -200,7 +334,8 @@ mod tests {
                 did: "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap(),
                 handle: Some("alice.test".parse().unwrap()),
                 added: "2026-11-22T14:00:00Z".parse().unwrap(),
-                paused: false,
+                whose: Whose::Theirs,
+                paused: Pause::Until("2026-11-22T15:00:00Z".parse().unwrap()),
                 pinned: vec!["20261122t140000z.abcdefgh.1.x.json".to_owned()],
             }],
             places: vec![Place {
@@ -225,6 +360,41 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_version_wrote_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settings.toml");
+        let account = "did = \"did:plc:ewvi7nxzyoun6zhxrhs64oiz\"\nadded = \"2026-11-22T14:00:00Z\"\n";
+        for (paused, expected) in [
+            ("", Pause::No),
+            ("paused = true\n", Pause::Open),
+            ("paused = false", Pause::No),
+        ] {
+            let text = format!("format = 1\n[schedule]\nevery_minutes = 30\n[[account]]\n{account}{paused}");
+            fs::write(&path, text).unwrap();
+            let settings = Settings::load(&path).unwrap();
+            assert_eq!(settings.schedule.every_minutes, 30);
+            assert_eq!(
+                (settings.accounts[0].paused, settings.accounts[0].whose),
+                (expected, Whose::Mine)
+            );
+        }
+    }
+
+    #[test]
+    fn quiet_hours_are_written_as_people_write_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settings.toml");
+        let mut settings = sample();
+        settings.schedule.quiet = Some(QuietHours {
+            from: 22 * 60,
+            to: 7 * 60 + 5,
+        });
+        settings.save(&path).unwrap();
+        assert!(fs::read_to_string(&path).unwrap().contains("quiet = \"22:00-07:05\""));
+        assert_eq!(Settings::load(&path).unwrap().schedule, settings.schedule);
+    }
+
+    #[test]
     fn what_cannot_be_understood_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("settings.toml");
@@ -233,6 +403,11 @@ mod tests {
             "format = 2\nnew_thing = 1",
             "format = 1\ntypo = true",
             "format = 1\n[schedule]\nevery_minutes = 0",
+            "format = 1\n[schedule]\nquiet = \"22:00-24:00\"",
+            "format = 1\n[schedule]\nquiet = \"22:00-22:00\"",
+            "format = 1\n[schedule]\npaused = \"soon\"",
+            "format = 1\n[tell]\nafter_days = 31",
+            "format = 1\n[window]\nlanguage = \"tlh\"",
             "\u{0}",
         ] {
             fs::write(&path, bad).unwrap();

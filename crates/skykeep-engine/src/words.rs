@@ -1,24 +1,100 @@
 //! The words people read, from `assets/text/<locale>.toml`: one source for every face.
+//!
+//! All locales are in the program. Which one is spoken is one choice for the process: what a person chose, else what the
+//! system says, else English. English is complete; a test demands that the others are, and that they fill in the same
+//! values. A table of plural forms (`one`, `other`, …) is one sentence, chosen by `{count}`.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use toml::{Table, Value};
 
-/// English is complete and stands in where nothing else is.
-static ENGLISH: LazyLock<Table> = LazyLock::new(|| {
-    include_str!("../../../assets/text/en.toml")
-        .parse()
-        .expect("the file of words is tested with the program")
+/// Name and text of every locale. English first.
+const LOCALES: &[(&str, &str)] = &[("en", include_str!("../../../assets/text/en.toml"))];
+
+static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
+    let read = |(_, text): &(&str, &str)| text.parse().expect("the files of words are tested with the program");
+    LOCALES.iter().map(read).collect()
 });
 
+/// The locale that is spoken, by its place in [`LOCALES`]; this when nobody chose yet.
+const NOT_CHOSEN: usize = usize::MAX;
+static SPOKEN: AtomicUsize = AtomicUsize::new(NOT_CHOSEN);
+
+/// Speaks a language from now on; `None`: the system's.
+pub(crate) fn speak(language: Option<&str>) {
+    SPOKEN.store(choose(language, |name| std::env::var(name).ok()), Ordering::Relaxed);
+}
+
+/// Whether there is such a locale.
+pub(crate) fn is_known(language: &str) -> bool {
+    LOCALES.iter().any(|(name, _)| *name == language)
+}
+
+/// The name of the locale that is spoken, such as `pt-BR`.
+pub fn language() -> &'static str {
+    LOCALES[spoken()].0
+}
+
 /// A sentence with its words in braces filled in. A missing one is its own name: a test finds it.
-pub(crate) fn words(section: &[&str], key: &str, values: &[(&str, String)]) -> String {
-    let table = section
-        .iter()
-        .try_fold(&*ENGLISH, |table, name| table.get(*name)?.as_table());
-    match table.and_then(|table| table.get(key)).and_then(Value::as_str) {
+pub fn words(section: &[&str], key: &str, values: &[(&str, String)]) -> String {
+    let spoken = spoken();
+    match find(&TABLES[spoken], LOCALES[spoken].0, section, key, values) {
         Some(text) => fill(text, values),
         None => format!("{}.{key}", section.join(".")),
+    }
+}
+
+fn spoken() -> usize {
+    match SPOKEN.load(Ordering::Relaxed) {
+        NOT_CHOSEN => {
+            speak(None);
+            SPOKEN.load(Ordering::Relaxed)
+        }
+        spoken => spoken,
+    }
+}
+
+/// The place of the locale that fits best in [`LOCALES`].
+///
+/// The variables are those of POSIX, in their order: the first that is set says it.
+fn choose(language: Option<&str>, variable: impl Fn(&str) -> Option<String>) -> usize {
+    let system = || {
+        ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .iter()
+            .find_map(|name| variable(name).filter(|value| !value.is_empty()))
+    };
+    let wanted = language.map(str::to_owned).or_else(system).unwrap_or_default();
+    let wanted = wanted.split(['.', '@']).next().unwrap_or_default().replace('_', "-");
+    let tongue = |name: &str| name.split('-').next().unwrap_or_default().to_ascii_lowercase();
+    let at = |fits: &dyn Fn(&str) -> bool| LOCALES.iter().position(|(name, _)| fits(name));
+    at(&|name| name.eq_ignore_ascii_case(&wanted))
+        .or_else(|| at(&|name| tongue(name) == tongue(&wanted)))
+        .unwrap_or(0)
+}
+
+fn find<'a>(table: &'a Table, locale: &str, section: &[&str], key: &str, values: &[(&str, String)]) -> Option<&'a str> {
+    let table = section
+        .iter()
+        .try_fold(table, |table, name| table.get(*name)?.as_table())?;
+    match table.get(key)? {
+        Value::String(text) => Some(text),
+        Value::Table(forms) => {
+            let count = values.iter().find(|(name, _)| *name == "count")?;
+            let form = plural(locale, count.1.parse().unwrap_or(0));
+            forms.get(form).or_else(|| forms.get("other"))?.as_str()
+        }
+        _ => None,
+    }
+}
+
+/// The plural category of a whole number. Source: Unicode CLDR, "Language Plural Rules", cardinals.
+fn plural(locale: &str, count: u64) -> &'static str {
+    match (locale, count) {
+        ("ja", _) => "other",
+        ("pt-BR", 0 | 1) | (_, 1) => "one",
+        ("pt-BR", count) if count % 1_000_000 == 0 => "many",
+        _ => "other",
     }
 }
 
@@ -30,7 +106,7 @@ fn fill(text: &str, values: &[(&str, String)]) -> String {
 
 #[cfg(test)]
 pub(crate) fn problem_codes() -> Vec<String> {
-    ENGLISH["problem"]
+    TABLES[0]["problem"]
         .as_table()
         .map(|table| table.keys().cloned().collect())
         .unwrap_or_default()
@@ -38,6 +114,8 @@ pub(crate) fn problem_codes() -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use super::*;
 
     #[test]
@@ -50,5 +128,108 @@ mod tests {
             words(&["problem", "stopped"], "nothing", &[]),
             "problem.stopped.nothing"
         );
+    }
+
+    #[test]
+    fn a_sentence_is_chosen_by_its_count() {
+        let table: Table = r#"[a]
+            b = { one = "{count} day", other = "{count} days" }"#
+            .parse()
+            .unwrap();
+        let check = |locale: &str, count: u64, expected: Option<&str>| {
+            let values = [("count", count.to_string())];
+            assert_eq!(find(&table, locale, &["a"], "b", &values), expected, "{locale} {count}");
+        };
+        check("en", 1, Some("{count} day"));
+        check("en", 0, Some("{count} days"));
+        check("de", 2, Some("{count} days"));
+        check("pt-BR", 0, Some("{count} day"));
+        check("pt-BR", 2_000_000, Some("{count} days"));
+        check("ja", 1, Some("{count} days"));
+        assert_eq!(find(&table, "en", &["a"], "b", &[]), None);
+        assert_eq!(plural("pt-BR", 1_000_000), "many");
+    }
+
+    #[test]
+    fn the_language_is_what_was_chosen_else_what_the_system_says() {
+        let check = |language: Option<&str>, system: &[(&str, &str)], expected: &str| {
+            let variable = |name: &str| {
+                let found = system.iter().find(|(n, _)| *n == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            let expected = if is_known(expected) { expected } else { "en" };
+            assert_eq!(
+                LOCALES[choose(language, variable)].0,
+                expected,
+                "{language:?} {system:?}"
+            );
+        };
+        check(None, &[], "en");
+        check(None, &[("LANG", "C.UTF-8")], "en");
+        check(None, &[("LANG", "de_AT.UTF-8")], "de");
+        check(
+            None,
+            &[
+                ("LANG", "en_GB.UTF-8"),
+                ("LC_ALL", ""),
+                ("LC_MESSAGES", "ja_JP.eucJP@x"),
+            ],
+            "ja",
+        );
+        check(None, &[("LANG", "de_DE"), ("LC_ALL", "pt_PT")], "pt-BR");
+        check(Some("pt-BR"), &[("LANG", "de_DE")], "pt-BR");
+        check(Some("en"), &[("LANG", "de_DE")], "en");
+        check(None, &[("LANG", "dex_XX")], "en");
+    }
+
+    /// Every sentence by its full name, with the values that it fills in. Plural forms are one sentence.
+    fn sentences(table: &Table, before: &str, into: &mut BTreeMap<String, BTreeSet<String>>) {
+        let braces = |text: &str| -> BTreeSet<String> {
+            let parts = text.split('{').skip(1);
+            parts.map(|part| part.split('}').next().unwrap().to_owned()).collect()
+        };
+        for (name, value) in table {
+            let name = format!("{before}{name}");
+            match value {
+                Value::String(text) => drop(into.insert(name, braces(text))),
+                Value::Table(forms) if forms.contains_key("other") && forms.values().all(Value::is_str) => {
+                    let all = forms.values().filter_map(Value::as_str).flat_map(braces);
+                    into.insert(name, all.chain(["count".to_owned()]).collect());
+                }
+                Value::Table(table) => sentences(table, &format!("{name}."), into),
+                other => panic!("{name}: {other}"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_locale_says_all_that_english_says() {
+        let all = |table: &Table| {
+            let mut all = BTreeMap::new();
+            sentences(table, "", &mut all);
+            all
+        };
+        let english = all(&TABLES[0]);
+        assert!(english.len() > 100);
+        for ((locale, _), table) in LOCALES.iter().zip(TABLES.iter()).skip(1) {
+            let theirs = all(table);
+            for (name, values) in &english {
+                assert_eq!(theirs.get(name), Some(values), "{locale}: {name}");
+            }
+            for name in theirs.keys() {
+                assert!(english.contains_key(name), "{locale}: {name} is said by nobody");
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_of_words_is_in_the_program() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/text");
+        let files: BTreeSet<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        let known: BTreeSet<String> = LOCALES.iter().map(|(name, _)| format!("{name}.toml")).collect();
+        assert_eq!(files, known);
     }
 }

@@ -104,13 +104,13 @@ impl Run<'_> {
             .map_err(Error::Staging)?;
         let previous = writer.previous().cloned();
         let history = self.inner.history(self.did, self.now).await?;
-        let policy = self.inner.policy(self.did)?;
+        let policy = self.inner.policy(self.did, self.now)?;
         let due = previous.is_none() || schedule::wants_manifest(&policy, &history, self.now);
         let before = self.remembered(&writer).await?;
         let known_missing = writer.chain().map(|chain| chain.missing.clone()).unwrap_or_default();
         let thorough = due || self.by_hand;
-        let identity = identity::ask(&self.inner.client, self.did, &before, thorough, cancel).await?;
-        let pds = Pds::new(&self.inner.client, &identity.host)?;
+        let identity = identity::ask(&self.inner.client(), self.did, &before, thorough, cancel).await?;
+        let pds = Pds::new(&self.inner.client(), &identity.host)?;
         let latest = pds.get_latest_commit(self.did, cancel).await?;
         self.inner
             .seen(self.did, &identity.handle, &pds.host(), self.now)

@@ -28,6 +28,8 @@ pub struct MachineFacts {
     pub network: Network,
     /// Whether it runs on battery.
     pub on_battery: Option<bool>,
+    /// How full the battery is, in percent.
+    pub battery: Option<u8>,
     /// Whether the connection is paid by volume.
     pub metered: Option<bool>,
     /// Since when it has been awake and its clock has run evenly: start, last wake, or last time the clock was set.
@@ -118,6 +120,7 @@ impl Machine {
         MachineFacts {
             network,
             on_battery: on_battery(),
+            battery: None,
             metered: self.metered(network),
             awake_since: self.awake_since,
         }
