@@ -30,6 +30,23 @@ pub fn check<'a>(bytes: &'a [u8], found: &mut impl FnMut(BlobRef<'a>)) -> Result
     Ok(reader.end()?)
 }
 
+/// What the named fields of a record say, where they are text; fields inside of others are not looked at.
+///
+/// Errors: `Cbor`.
+pub fn texts<'a, const N: usize>(bytes: &'a [u8], fields: [&str; N]) -> Result<[Option<&'a str>; N], Error> {
+    let mut reader = Reader::new(bytes);
+    let (entries, mut previous, mut texts) = (reader.map()?, None, [None; N]);
+    for _ in 0..entries {
+        let key = reader.key(&mut previous)?;
+        let mut value = Reader::new(reader.skip(1)?);
+        if let Some(place) = fields.iter().position(|field| field.as_bytes() == key) {
+            texts[place] = value.text().ok();
+        }
+    }
+    reader.end()?;
+    Ok(texts)
+}
+
 /// The part of a value that matters to the map around it.
 enum Value<'a> {
     Text(&'a [u8]),
@@ -132,6 +149,24 @@ mod tests {
     fn typed(writer: &mut Writer, cid: Cid) {
         writer.map(4).text("ref").link(cid).text("size").unsigned(5);
         writer.text("$type").text("blob").text("mimeType").text("image/png");
+    }
+
+    #[test]
+    fn fields_that_are_text_are_read_and_no_others() {
+        let mut writer = Writer::new();
+        writer.map(4).text("name").unsigned(7).text("text").text("Ça va 🦋");
+        writer.text("embed").map(1).text("alt").text("not this");
+        writer.text("empty").text("");
+        let bytes = writer.into_bytes();
+        let fields = ["text", "name", "alt", "empty", "none"];
+        assert_eq!(
+            texts(&bytes, fields).unwrap(),
+            [Some("Ça va 🦋"), None, None, Some(""), None]
+        );
+        for len in 0..bytes.len() {
+            assert!(texts(&bytes[..len], fields).is_err(), "{len}");
+        }
+        assert!(texts(b"\x80", ["text"]).is_err());
     }
 
     #[test]

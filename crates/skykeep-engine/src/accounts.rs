@@ -1,6 +1,6 @@
 //! Accounts: finding out who somebody is, beginning to keep them, and saying how well they are kept.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
 use jiff::Timestamp;
@@ -12,12 +12,12 @@ use skykeep_vault::Reach;
 use skykeep_vault::layout::{AccountFile, AccountFolder};
 use tracing::{info, warn};
 
-use crate::api::{Account, Event, HostingStatus, Kept, KeptState, Millis, Person, Problem, Whose};
-use crate::catalogue::Subject;
+use crate::api::{self, Account, Event, HostingStatus, Kept, KeptState, Millis, Person, Problem, Whose};
+use crate::catalogue::{Standing, Subject};
 use crate::engine::unknown;
 use crate::machine::drive::{OnThisComputer, on_this_computer};
 use crate::schedule::{self, Due};
-use crate::{Engine, Error, problem, settings};
+use crate::{Engine, Error, problem, readiness, settings};
 
 /// Largest picture of a person that is fetched, in bytes.
 const MAX_AVATAR: u64 = 2 << 20;
@@ -240,6 +240,19 @@ impl Engine {
                 bytes: snapshot.bytes,
             },
         };
+        let readiness = readiness::of(
+            &readiness::Facts {
+                kept: &kept,
+                holding: self
+                    .holding(&account.did, &holding, latest.as_ref(), &standing, &home)
+                    .await?,
+                identity_read: facts.identity_read.map(millis),
+                identity_bad: standing.iter().any(|standing| {
+                    standing.subject == subject && problem::IDENTITY_BAD.contains(&standing.problem.code.as_str())
+                }),
+            },
+            millis(now),
+        );
         // What concerns a place concerns every account that is kept there.
         let mut problems: Vec<Problem> = standing
             .into_iter()
@@ -262,12 +275,50 @@ impl Engine {
             whose: account.whose,
             added: millis(account.added),
             kept,
-            readiness: crate::readiness::todo(),
+            readiness,
             run: inner.runs.progress(&account.did),
             next_due,
             waiting,
             problems,
         })
+    }
+
+    /// What is known of the places that hold the newest snapshot.
+    async fn holding(
+        &self,
+        did: &Did,
+        places: &[&settings::Place],
+        latest: Option<&api::Snapshot>,
+        standing: &[Standing],
+        home: &Path,
+    ) -> Result<Vec<readiness::Holding>, Error> {
+        let (did, newest) = (did.clone(), latest.map(|snapshot| snapshot.id.clone()));
+        let ids: Vec<String> = places.iter().map(|place| place.vault.to_string()).collect();
+        let known = self.inner.ask(move |catalogue| {
+            let confirmed = newest.map(|newest| catalogue.confirmed_at(&did, &newest)).transpose()?;
+            let facts = ids
+                .iter()
+                .map(|id| catalogue.place(id))
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok((confirmed.unwrap_or_default(), facts))
+        });
+        let (confirmed, facts) = known.await?;
+        Ok(places
+            .iter()
+            .zip(facts)
+            .map(|(place, facts)| {
+                let id = place.vault.to_string();
+                let of_place = Subject::Place(id.clone());
+                readiness::Holding {
+                    apart: on_this_computer(&place.folder, home) == OnThisComputer::No,
+                    confirmed: confirmed.get(&id).copied().map(millis),
+                    checked: facts.and_then(|facts| facts.last_checked).map(millis),
+                    damaged: standing
+                        .iter()
+                        .any(|standing| standing.subject == of_place && standing.problem.code == problem::DAMAGE_FOUND),
+                }
+            })
+            .collect())
     }
 
     /// What cannot be found of the newest snapshot, which none of `places` has: `None` when all of it is somewhere.
@@ -341,7 +392,7 @@ impl Engine {
 
 impl Kept {
     /// Nothing is kept.
-    fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         Self {
             state: KeptState::Nothing,
             last_checked: None,

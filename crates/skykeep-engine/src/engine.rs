@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use crate::api::{Event, Problem, Severity, Waiting};
 use crate::catalogue::{AccountFacts, Catalogue, Opened, SnapshotRow, Subject};
+use crate::changes::Known;
 use crate::data::DataFolder;
 use crate::keys::{self, KeyStore, Secret, SecretName};
 use crate::machine::{Machine, MachineFacts};
@@ -49,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) events: broadcast::Sender<Event>,
     /// Wakes the scheduler: something is to be looked at now.
     pub(crate) wake: Notify,
+    /// What snapshots changed, as lately asked for.
+    pub(crate) changes: Mutex<Known>,
     /// Ends everything that is under way.
     pub(crate) shutdown: CancellationToken,
     settings: Mutex<Settings>,
@@ -90,6 +93,7 @@ impl Engine {
             runs: Arc::new(Runs::default()),
             events: broadcast::channel(EVENTS).0,
             wake: Notify::new(),
+            changes: Mutex::default(),
             shutdown: CancellationToken::new(),
             settings: Mutex::new(settings),
             swept: Mutex::default(),
@@ -365,6 +369,12 @@ impl Inner {
             .await
     }
 
+    /// The record of the identity was read and held together.
+    pub(crate) async fn identity_read(&self, did: &Did, now: Timestamp) -> Result<(), Error> {
+        self.account_facts(did, move |facts| facts.identity_read = Some(now))
+            .await
+    }
+
     /// What is kept was confirmed against the host.
     pub(crate) async fn checked(&self, did: &Did, now: Timestamp) -> Result<(), Error> {
         self.account_facts(did, move |facts| facts.last_checked = Some(now))
@@ -511,7 +521,7 @@ impl Inner {
     /// Fills the catalogue with the snapshots of an account that staging holds.
     pub(crate) async fn rebuild_account(&self, did: &Did) -> Result<(), Error> {
         let folder = AccountFolder::of(did).map_err(Error::Staging)?;
-        let rows = crate::rows::of_account(&self.staging, &folder)
+        let (rows, identity_read) = crate::rows::of_account(&self.staging, &folder)
             .await
             .map_err(Error::Staging)?;
         let latest = rows.last().map(|row| row.snapshot.taken);
@@ -520,7 +530,8 @@ impl Inner {
             .await?;
         if let Some(taken) = latest.and_then(|taken| Timestamp::from_millisecond(taken).ok()) {
             self.account_facts(did, move |facts| {
-                facts.last_checked = facts.last_checked.max(Some(taken))
+                facts.last_checked = facts.last_checked.max(Some(taken));
+                facts.identity_read = facts.identity_read.max(identity_read);
             })
             .await?;
         }

@@ -8,6 +8,7 @@ mod accounts;
 pub mod api;
 mod backup;
 pub mod catalogue;
+mod changes;
 mod data;
 mod diagnostics;
 mod engine;

@@ -23,6 +23,9 @@ pub(crate) const PLACE_LOST: [&str; 2] = ["place_not_vault", "place_other"];
 /// A sudden loss; it stands until someone says that it was meant.
 pub(crate) const SHRUNK: &str = "shrunk";
 
+/// What says that the record of an identity does not hold, or says that there is none any more.
+pub(crate) const IDENTITY_BAD: [&str; 2] = ["identity_log_bad", "identity_ended"];
+
 /// The keychain did not answer when the engine opened; it stands until one does.
 pub(crate) const KEYCHAIN_FAILED: &str = "keychain_failed";
 

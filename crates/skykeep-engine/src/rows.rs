@@ -1,7 +1,10 @@
 //! From a vault's snapshots to what the catalogue holds and faces show.
 
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 use skykeep_vault::layout::AccountFolder;
-use skykeep_vault::{Contents, Error, Origin, Snapshot, Vault, Verdict};
+use skykeep_vault::{Contents, Error, IdentityKind, Origin, Snapshot, Vault, Verdict};
 
 use crate::api::{self, CollectionCount, MissingMedia, SignatureVerdict};
 use crate::catalogue::SnapshotRow;
@@ -56,10 +59,26 @@ pub(crate) fn snapshot(snapshot: &Snapshot, contents: &Contents) -> SnapshotRow 
     }
 }
 
-/// All sound snapshots of an account, oldest first, each told whether it changed anything.
-pub(crate) async fn of_account(vault: &Vault, account: &AccountFolder) -> Result<Vec<SnapshotRow>, Error> {
+/// All sound snapshots of an account, oldest first, each told whether it changed anything; and when a record of the
+/// identity was last read that is among them.
+pub(crate) async fn of_account(
+    vault: &Vault,
+    account: &AccountFolder,
+) -> Result<(Vec<SnapshotRow>, Option<Timestamp>), Error> {
     let mut rows: Vec<SnapshotRow> = Vec::new();
+    let (mut known, mut identity_read) = (BTreeSet::new(), None);
     for sound in vault.snapshots(account).await?.sound {
+        let body = &sound.manifest.body;
+        for part in &body.identity {
+            // A part that an earlier snapshot had says nothing about the day of this one.
+            let is_record = [IdentityKind::AuditLog, IdentityKind::DidDocument].map(IdentityKind::as_str);
+            if is_record.contains(&part.what.as_str())
+                && known.insert(part.name.clone())
+                && body.origin == Origin::Captured
+            {
+                identity_read = identity_read.max(Some(sound.manifest.captured));
+            }
+        }
         let mut row = match vault.contents(&sound).await {
             Ok(contents) => snapshot(&sound, &contents),
             // A list that is damaged is the check's to report; the snapshot is not whole and not shown.
@@ -71,7 +90,7 @@ pub(crate) async fn of_account(vault: &Vault, account: &AccountFolder) -> Result
         }
         rows.push(row);
     }
-    Ok(rows)
+    Ok((rows, identity_read))
 }
 
 /// Whether `later` only says that nothing changed.

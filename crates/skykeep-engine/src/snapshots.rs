@@ -71,11 +71,6 @@ impl Engine {
         .await
     }
 
-    /// What a snapshot changed beside the one before it, by revision. Errors: `Unknown`, `SnapshotBroken`.
-    pub async fn changes(&self, _did: &Did, _snapshot: &str) -> Result<api::Changes, Error> {
-        todo!()
-    }
-
     /// Writes a snapshot (the newest, if none is named) as plain files that other tools read: `repo.car`, `blobs/`,
     /// `plc-log.json` or `did.json`, and a README. The folder must be new or empty.
     ///
@@ -143,8 +138,13 @@ impl Engine {
 
     /// A snapshot's repository, proved again. Errors: `Unknown`, `SnapshotBroken`.
     async fn read_repo(&self, did: &Did, id: &str) -> Result<Arc<VerifiedRepo>, Error> {
+        Ok(self.read_files(did, id).await?.0)
+    }
+
+    /// A snapshot's repository, proved again, and the files that its blocks are in. Errors: `Unknown`, `SnapshotBroken`.
+    pub(crate) async fn read_files(&self, did: &Did, id: &str) -> Result<(Arc<VerifiedRepo>, Vec<File>), Error> {
         let found = self.find(did, id).await?;
-        Ok(self.prove(&found).await?.0)
+        self.prove(&found).await
     }
 
     /// A snapshot: its manifest from staging, or from the first place that has it; its files from wherever they are.

@@ -110,6 +110,9 @@ impl Run<'_> {
         let known_missing = writer.chain().map(|chain| chain.missing.clone()).unwrap_or_default();
         let thorough = due || self.by_hand;
         let identity = identity::ask(&self.inner.client(), self.did, &before, thorough, cancel).await?;
+        if !identity.remembered {
+            self.inner.identity_read(self.did, self.now).await?;
+        }
         let pds = Pds::new(&self.inner.client(), &identity.host)?;
         let latest = pds.get_latest_commit(self.did, cancel).await?;
         self.inner

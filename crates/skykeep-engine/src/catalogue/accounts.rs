@@ -28,6 +28,8 @@ pub struct AccountFacts {
     pub last_full: Option<Timestamp>,
     /// When media that the host could not give were last asked for again.
     pub last_media_try: Option<Timestamp>,
+    /// When the record of the identity was last read and held together: the audit log, or the document of a did:web.
+    pub identity_read: Option<Timestamp>,
 }
 
 impl Default for AccountFacts {
@@ -43,12 +45,13 @@ impl Default for AccountFacts {
             last_seen: None,
             last_full: None,
             last_media_try: None,
+            identity_read: None,
         }
     }
 }
 
 const COLUMNS: &str = "did, handle, display_name, avatar, host, status, \
-    last_checked, last_seen, last_full, last_media_try";
+    last_checked, last_seen, last_full, last_media_try, identity_read";
 
 impl Catalogue {
     /// What is known of one account; `None` when nothing is.
@@ -74,7 +77,8 @@ impl Catalogue {
     /// Remembers what was seen of an account, in place of what was known.
     pub fn set_account(&self, did: &Did, facts: &AccountFacts) -> Result<(), Error> {
         self.write(|transaction| {
-            let sql = format!("INSERT OR REPLACE INTO accounts ({COLUMNS}) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)");
+            let sql =
+                format!("INSERT OR REPLACE INTO accounts ({COLUMNS}) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)");
             transaction.prepare_cached(&sql)?.execute(params![
                 did.as_str(),
                 facts.handle,
@@ -86,6 +90,7 @@ impl Catalogue {
                 facts.last_seen.map(millis),
                 facts.last_full.map(millis),
                 facts.last_media_try.map(millis),
+                facts.identity_read.map(millis),
             ])?;
             Ok(())
         })
@@ -118,6 +123,7 @@ fn facts(row: &Row<'_>) -> rusqlite::Result<AccountFacts> {
         last_seen: at(7)?,
         last_full: at(8)?,
         last_media_try: at(9)?,
+        identity_read: at(10)?,
     })
 }
 

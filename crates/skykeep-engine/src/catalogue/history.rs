@@ -36,6 +36,15 @@ pub struct Happened {
     pub what: Outcome,
 }
 
+/// A snapshot by what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its manifest's name.
+    pub id: String,
+    /// The commit.
+    pub commit: String,
+}
+
 /// How large the newest snapshot of an account was at the end of a day (UTC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
@@ -112,6 +121,21 @@ impl Catalogue {
             }
         }
         Ok(all)
+    }
+
+    /// All snapshots of an account in the order of their revisions; those of one revision in their own order.
+    pub fn by_rev(&self, did: &Did) -> Result<Vec<Held>, Error> {
+        let connection = self.lock();
+        // Revisions are made to be ordered as text.
+        let sql = "SELECT id, cid FROM snapshots WHERE did = ?1 ORDER BY rev, position";
+        let mut statement = connection.prepare_cached(sql)?;
+        let rows = statement.query_map([did.as_str()], |row| {
+            Ok(Held {
+                id: row.get(0)?,
+                commit: row.get(1)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// How large an account's snapshots were, one entry for each day that has any, oldest day first.

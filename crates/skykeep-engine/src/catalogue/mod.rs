@@ -36,7 +36,7 @@ use skykeep_atproto::Did;
 
 pub use accounts::AccountFacts;
 pub use error::Error;
-pub use history::{Happened, Outcome, Size};
+pub use history::{Happened, Held, Outcome, Size};
 pub use hosts::HostFacts;
 pub use places::{Confirmation, PlaceFacts};
 pub use problems::{Standing, Subject};

@@ -116,6 +116,15 @@ impl Catalogue {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Which places hold one snapshot, and since when that is known.
+    pub fn confirmed_at(&self, did: &Did, id: &str) -> Result<HashMap<String, Timestamp>, Error> {
+        let connection = self.lock();
+        let sql = "SELECT place, at FROM confirmations WHERE did = ?1 AND id = ?2";
+        let mut statement = connection.prepare_cached(sql)?;
+        let rows = statement.query_map([did.as_str(), id], |row| Ok((row.get(0)?, time(row.get(1)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The places that hold one snapshot, verified.
     pub fn confirmed_places(&self, did: &Did, id: &str) -> Result<Vec<String>, Error> {
         let connection = self.lock();

@@ -85,6 +85,9 @@ const MIGRATIONS: &[&str] = &[
         ORDER BY before.position DESC LIMIT 1), 0);
     CREATE INDEX snapshots_in_time ON snapshots (did, taken, position, unchanged, bytes);
 ",
+    "
+    ALTER TABLE accounts ADD COLUMN identity_read INTEGER;
+",
 ];
 
 /// Reads the version: 0 is a new, empty file.

@@ -116,6 +116,7 @@ fn what_was_seen_of_accounts_comes_back_and_survives_closing() {
         last_seen: Some(at(2)),
         last_full: Some(at(3)),
         last_media_try: None,
+        identity_read: Some(at(4)),
     };
     assert_eq!(fixture.catalogue.account(&alice()).unwrap(), None);
     fixture

@@ -32,7 +32,7 @@ fn told(catalogue: &Catalogue, did: &Did, from_millis: i64) -> Vec<(i64, Outcome
 #[test]
 fn a_run_and_what_it_kept_are_one_event() {
     let Fixture { catalogue, dir: _dir } = Fixture::new();
-    let mut began = |did: &Did, millis: i64, end: RunEnd| {
+    let began = |did: &Did, millis: i64, end: RunEnd| {
         let run = Run {
             began: millis,
             ended: millis + 5,
@@ -157,6 +157,7 @@ fn what_an_older_version_wrote_is_counted_and_measured_again() {
              ALTER TABLE runs DROP COLUMN outcome;
              ALTER TABLE snapshots DROP COLUMN unchanged; ALTER TABLE snapshots DROP COLUMN bytes;
              ALTER TABLE snapshots DROP COLUMN media_bytes;
+             ALTER TABLE accounts DROP COLUMN identity_read;
              PRAGMA user_version = 1;",
         )
         .unwrap();
@@ -200,13 +201,16 @@ fn eight_weeks_of_forty_accounts_are_counted_in_no_time() {
             Ok(())
         })
         .unwrap();
-    let began = Instant::now();
-    let mut count = 0;
-    for did in &dids {
-        count += catalogue.happened(did, Timestamp::UNIX_EPOCH).unwrap().len();
-    }
-    let took = began.elapsed();
+    // The quickest of several, because the machine has other things to do; the goal is 20 ms on two quiet cores.
+    let quickest = (0..5).map(|_| {
+        let began = Instant::now();
+        let all = dids
+            .iter()
+            .map(|did| catalogue.happened(did, Timestamp::UNIX_EPOCH).unwrap().len());
+        assert_eq!(all.sum::<usize>(), 80_000);
+        began.elapsed()
+    });
+    let took = quickest.min().unwrap();
     println!("80,000 runs and 20,000 snapshots: {took:?}");
-    assert_eq!(count, 80_000);
     assert!(took < Duration::from_millis(500), "{took:?}");
 }
