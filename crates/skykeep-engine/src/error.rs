@@ -137,6 +137,12 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// No backup was found where somebody looked for one.
+    #[error("no backup in {path:?}")]
+    NoBackup {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// A repository to import failed its proof; nothing was kept.
     #[error("{path:?} failed its proof: {}", .findings.first().map_or("", |f| f.code.as_str()))]
     ImportUnproved {

@@ -31,7 +31,7 @@ use crate::{Engine, Error, blocking};
 const MAX_FILES: usize = 1_000_000;
 
 /// Largest file that is taken for an audit log, in bytes.
-const MAX_LOG: u64 = 4 << 20;
+pub(crate) const MAX_LOG: u64 = 4 << 20;
 
 /// Largest blob that is imported, in bytes.
 const MAX_BLOB: u64 = 1 << 30;
@@ -444,7 +444,7 @@ impl io::Write for HashSink<'_> {
 }
 
 /// Whether bytes begin like a CAR v1: a short length, then a map whose first key is `roots`.
-fn is_car(head: &[u8]) -> bool {
+pub(crate) fn is_car(head: &[u8]) -> bool {
     matches!(head, [0x0f..=0x7f, 0xa2, 0x65, b'r', b'o', b'o', b't', b's', ..])
 }
 

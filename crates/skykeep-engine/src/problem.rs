@@ -97,6 +97,15 @@ pub(crate) fn behind(place: &str, snapshots: usize) -> Problem {
         .into_problem()
 }
 
+/// What a person reads about a vault that they look into before it is a place.
+pub(crate) fn opened_damaged(folder: &Path, files: u64, detail: &str) -> Problem {
+    draft("opened_damaged", NeedsYou, &[ShowDetail])
+        .with("folder", shown(folder))
+        .with("files", files)
+        .detail(detail)
+        .into_problem()
+}
+
 /// What a person reads about damaged files in a place.
 pub(crate) fn damage_found(place: &str, files: usize, snapshots: usize) -> Problem {
     draft(DAMAGE_FOUND, Danger, &[CheckNow, OpenPlace])
@@ -161,6 +170,7 @@ fn of(error: &Error) -> Draft {
         Error::Import { path, reason } => draft("import_failed", NeedsYou, &[])
             .with("file", shown(path))
             .with("reason", reason),
+        Error::NoBackup { path } => draft("no_backup", Note, &[ChoosePlace]).with("folder", shown(path)),
         Error::ImportUnproved {
             path,
             did,
@@ -508,6 +518,7 @@ mod tests {
                 path: path(),
                 reason: "x".to_owned(),
             },
+            Error::NoBackup { path: path() },
             unproved_import(Some("did:plc:44ybard66vv44zksje25o7dz".parse().unwrap()), false, None),
             unproved_import(None, true, None),
             unproved_import(None, false, None),
@@ -553,6 +564,7 @@ mod tests {
         problems.push(shrunk(60, 3));
         problems.push(damage_found("Drive", 2, 1));
         problems.push(behind("Drive", 3));
+        problems.push(opened_damaged(Path::new("/media/drive"), 2, "a list"));
         let mut seen = BTreeSet::new();
         for problem in problems {
             for text in [&problem.happened, &problem.means, &problem.todo] {

@@ -69,6 +69,8 @@ pub struct Checked {
     pub report: Report,
     /// The repository, if it is whole, undamaged, the expected account's, and signed by one of its keys.
     pub repo: Option<VerifiedRepo>,
+    /// Blobs that records refer to, sorted, each once; of a repository that was not proved this is only what it says.
+    pub needs: Vec<Cid>,
 }
 
 impl RepoCheck {
@@ -149,6 +151,7 @@ impl RepoCheck {
             return Ok(Checked {
                 report: report.conclude(findings),
                 repo: None,
+                needs: Vec::new(),
             });
         };
         let walked = walk::walk(&index, commit.commit.data, threads);
@@ -157,6 +160,7 @@ impl RepoCheck {
         let report = report.conclude(findings);
         let expected = self.did.is_some() && report.is_proved();
         Ok(Checked {
+            needs: repo.blobs().iter().map(|blob| blob.cid).collect(),
             repo: expected.then_some(repo),
             report,
         })

@@ -190,7 +190,7 @@ async fn prove(
         Ok((check.run(&mut sources)?, sources))
     })
     .await?;
-    let Checked { report, repo } = checked;
+    let Checked { report, repo, .. } = checked;
     Ok(Attempt {
         report,
         proved: repo.map(|repo| Proved {
