@@ -71,6 +71,7 @@ const pairs: [string, string, number][] = [
   ['--line-strong', '--card', AA_GRAPHIC],
   ['--line-strong', '--page', AA_GRAPHIC],
   ['--accent', '--page', AA_GRAPHIC],
+  ['--safe-middle', '--card', AA_GRAPHIC],
   ['--lamp', '--night', AA_GRAPHIC],
 ];
 

@@ -48,6 +48,28 @@ export class Accounts {
     return this.#tell(did, () => backend.backUp(did));
   }
 
+  /** Starts a run of each account that has none. */
+  async backUpAll(): Promise<void> {
+    const idle = (this.all ?? []).filter((account) => !account.run);
+    await Promise.all(idle.map(({ did }) => this.#tell(did, () => backend.backUp(did), false)));
+    await this.load();
+  }
+
+  /** Until a time, or until somebody says go on. */
+  pause(did: string, until: number | null): Promise<void> {
+    return this.#tell(did, () => backend.pause(did, until));
+  }
+
+  resume(did: string): Promise<void> {
+    return this.#tell(did, () => backend.resume(did));
+  }
+
+  /** What is kept of it stays where it is. True when the engine did so. */
+  async stopProtecting(did: string): Promise<boolean> {
+    await this.#tell(did, () => backend.stopProtecting(did));
+    return this.refused(did) === undefined;
+  }
+
   async stop(did: string): Promise<void> {
     this.#stopping = { ...this.#stopping, [did]: true };
     await this.#tell(did, () => backend.stopRun(did));
@@ -57,11 +79,11 @@ export class Accounts {
     return this.#tell(did, () => backend.confirmShrink(did));
   }
 
-  async #tell(did: string, intention: () => Promise<unknown>): Promise<void> {
+  async #tell(did: string, intention: () => Promise<unknown>, look = true): Promise<void> {
     this.#refused = without(this.#refused, did);
     try {
       await intention();
-      await this.load();
+      if (look) await this.load();
     } catch (thrown) {
       this.#refused = { ...this.#refused, [did]: problemOf(thrown) };
     }

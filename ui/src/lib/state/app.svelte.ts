@@ -2,6 +2,7 @@ import { createContext } from 'svelte';
 import { backend } from '$lib/backend';
 import { Accounts } from './accounts.svelte';
 import { Clock } from './clock.svelte';
+import { History } from './history.svelte';
 import { Places } from './places.svelte';
 import { Preferences } from './preferences.svelte';
 import { Route } from './route.svelte';
@@ -15,6 +16,7 @@ export class App {
   readonly accounts = new Accounts();
   readonly places = new Places();
   readonly snapshots = new Snapshots();
+  readonly history = new History();
   readonly preferences = new Preferences();
 
   /** Listens first and asks then, so that nothing is missed in between. Returns what stops it. */
@@ -29,6 +31,7 @@ export class App {
         void this.accounts.hear(event);
         void this.places.hear(event);
         void this.snapshots.hear(event);
+        void this.history.hear(event);
         void this.preferences.hear(event);
       }),
     );

@@ -1,5 +1,5 @@
 import { backend, problemOf } from '$lib/backend';
-import type { Check, Event, Place, Problem } from '$lib/bindings';
+import type { Check, Event, Place, Problem, Spot } from '$lib/bindings';
 import { without } from './keyed';
 import { Topic } from './topic.svelte';
 
@@ -15,10 +15,24 @@ export class Places {
   /** Why the engine refused the last intention. */
   refused = $state.raw<Problem>();
 
+  /** Where backups could go as well. */
+  readonly spots = new Topic(() => backend.spots());
+  #spotsWanted = false;
+
   readonly all = $derived<Place[]>(this.topic.value ?? []);
+  /** Drives that are connected and are no places yet. */
+  readonly drives = $derived<Spot[]>((this.spots.value ?? []).filter((spot) => spot.kind === 'drive' && !spot.known));
 
   async hear(event: Event): Promise<void> {
-    if (event.topic === 'places' || (event.topic === 'run' && !event.progress)) await this.topic.load();
+    if (event.topic !== 'places' && !(event.topic === 'run' && !event.progress)) return;
+    await this.topic.load();
+    if (event.topic === 'places' && this.#spotsWanted) await this.spots.load();
+  }
+
+  /** Looks for drives, now and whenever places change. */
+  async loadSpots(): Promise<void> {
+    this.#spotsWanted = true;
+    await this.spots.load();
   }
 
   async open(id: string): Promise<void> {
@@ -44,6 +58,28 @@ export class Places {
     await this.#tell(async () => {
       const path = await backend.chooseFolder();
       if (path !== null) await backend.addFolder(path);
+      if (this.#spotsWanted) await this.spots.load();
+    });
+  }
+
+  /** Hashes every file of every place again. */
+  async checkAll(): Promise<void> {
+    await Promise.all(this.all.filter(({ state }) => state === 'ready').map(({ id }) => this.check(id)));
+  }
+
+  /** Makes a folder a place. */
+  async add(path: string): Promise<void> {
+    await this.#tell(async () => {
+      await backend.addFolder(path);
+      if (this.#spotsWanted) await this.spots.load();
+    });
+  }
+
+  /** Forgets a place; what it holds stays. */
+  async remove(id: string): Promise<void> {
+    await this.#tell(async () => {
+      await backend.removePlace(id);
+      if (this.#spotsWanted) await this.spots.load();
     });
   }
 

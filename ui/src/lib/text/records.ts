@@ -1,6 +1,6 @@
 // What records are, in everyday words.
 
-import type { CollectionCount, Snapshot } from '$lib/bindings';
+import type { Changes, CollectionCount, Snapshot } from '$lib/bindings';
 import { t } from '.';
 import { dateOf } from './format';
 
@@ -52,6 +52,17 @@ function signed(kind: number, change: number): string[] {
 
 function sign(change: number): string {
   return change > 0 ? '+' : '−';
+}
+
+/** "3 posts added", "1 profile changed", "2 likes gone": what a snapshot changed, kind by kind. */
+export function changeWords({ collections, media_added: added, media_removed: removed }: Changes): string[] {
+  const of = (what: 'added' | 'changed' | 'removed') =>
+    byKind(collections.map((change) => ({ collection: change.collection, records: change[what] }))).flatMap(
+      (count, kind) => (count > 0 ? [t(`changes.${what}`, { what: named(kind, count) })] : []),
+    );
+  const media = (what: 'added' | 'removed', count: number) =>
+    count > 0 ? [t(`changes.${what}`, { what: t('account.media', { count }) })] : [];
+  return [...of('added'), ...of('changed'), ...of('removed'), ...media('added', added), ...media('removed', removed)];
 }
 
 /** "A post of 12 May 2026": a record's path, as far as it tells something. */

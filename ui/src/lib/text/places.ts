@@ -1,0 +1,37 @@
+// Places in words: how one is, and the one line for all of them.
+
+import type { Place } from '$lib/bindings';
+import { t } from '.';
+import type { Standing, Tone } from './standing';
+
+/** How a place is, at a glance. An absent drive is no fault. */
+export function toneOfPlace({ state, busy }: Place): Tone {
+  switch (state) {
+    case 'ready':
+      return busy ? 'accent' : 'safe';
+    case 'absent':
+      return 'plain';
+    case 'read_only':
+    case 'full':
+    case 'other':
+      return 'needs';
+  }
+}
+
+/** The first line of the page of places. */
+export function standingOfPlaces(places: Place[]): Standing {
+  const count = places.length;
+  const needing = places.filter((place) => toneOfPlace(place) === 'needs').length;
+  const absent = places.filter(({ state }) => state === 'absent').length;
+  const busy = places.some((place) => place.busy);
+  const details = [
+    ...(places.length > 0 && places.every((place) => place.this_computer) ? [t('place.on_this_computer')] : []),
+    ...(absent > 0 ? [t('places.absent', { count: absent })] : []),
+    ...(busy ? [t('places.busy')] : []),
+  ];
+  if (count === 0) return { tone: 'needs', headline: t('places.none'), details: [t('places.none_more')] };
+  if (needing > 0) return { tone: 'needs', headline: t('places.needs', { count: needing }), details };
+  if (absent === count)
+    return { tone: 'plain', headline: t('places.away', { count }), details: [t('places.away_more')] };
+  return { tone: 'safe', headline: t('places.kept_in', { count }), details };
+}
