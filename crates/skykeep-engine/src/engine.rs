@@ -19,6 +19,7 @@ use crate::api::{Event, Problem, Severity, Waiting};
 use crate::catalogue::{AccountFacts, Catalogue, Opened, SnapshotRow, Subject};
 use crate::changes::Known;
 use crate::data::DataFolder;
+use crate::drives::Drives;
 use crate::keys::{self, KeyStore, Secret, SecretName};
 use crate::machine::{Machine, MachineFacts};
 use crate::runs::Runs;
@@ -58,6 +59,10 @@ pub(crate) struct Inner {
     /// Places that were swept since the engine opened.
     swept: Mutex<BTreeSet<VaultId>>,
     machine: Arc<Mutex<Machine>>,
+    /// Drives that come and go, as last seen.
+    pub(crate) drives: Mutex<Drives>,
+    /// Places that are being checked now.
+    pub(crate) checking: Mutex<BTreeSet<VaultId>>,
     incoming: AtomicU64,
     /// What accounts waited for at the last tick.
     waited: Mutex<Vec<Option<Waiting>>>,
@@ -97,12 +102,15 @@ impl Engine {
             shutdown: CancellationToken::new(),
             settings: Mutex::new(settings),
             swept: Mutex::default(),
+            drives: Mutex::default(),
+            checking: Mutex::default(),
             machine: Arc::new(Mutex::new(Machine::new(now))),
             incoming: AtomicU64::new(0),
             waited: Mutex::default(),
             data,
         };
         let engine = Self { inner: Arc::new(inner) };
+        engine.inner.find_places().await?;
         engine.take_stock(moved_aside.is_some()).await?;
         engine.tell_keychain(no_keychain, now).await?;
         Ok(engine)

@@ -11,6 +11,7 @@ pub mod catalogue;
 mod changes;
 mod data;
 mod diagnostics;
+mod drives;
 mod engine;
 mod error;
 mod extent;

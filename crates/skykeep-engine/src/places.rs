@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use skykeep_vault::layout::{AccountFile, AccountFolder, VaultFile};
+use skykeep_vault::layout::{AccountFile, AccountFolder, VaultFile, VaultId};
 use skykeep_vault::{CheckReport, Fault, FolderStore, Progress, Vault};
 use tracing::{info, warn};
 
 use crate::api::{Account, Check, Damage, Event, HostingStatus, Person, Place, PlaceState};
 use crate::catalogue::{PlaceFacts, Subject};
-use crate::engine::unknown;
-use crate::machine::drive::{OnThisComputer, on_this_computer};
-use crate::{Engine, Error, backup, problem, settings};
+use crate::engine::{Inner, unknown};
+use crate::machine::drive::{self, OnThisComputer, on_this_computer};
+use crate::{Engine, Error, backup, drives, problem, settings};
 
 impl Engine {
     /// All places, in the order they were added, as they are now.
@@ -59,9 +59,11 @@ impl Engine {
                 return Err(at_place(error));
             }
         };
+        let (drives, under) = (drive::comings_and_goings(), folder.clone());
         let place = settings::Place {
             vault: *vault.id(),
             name,
+            drive: drives::mount_of(&under, &drives),
             folder: folder.clone(),
             added: now,
         };
@@ -186,6 +188,7 @@ impl Engine {
     async fn check_place(&self, place: &settings::Place) -> Result<Check, Error> {
         let inner = &self.inner;
         let vault = backup::open(inner, place).await?;
+        let _checking = Checking::begin(inner, place);
         let cancel = inner.shutdown.clone();
         let mut watch = move |_| {
             if cancel.is_cancelled() {
@@ -327,9 +330,14 @@ impl Engine {
             Err(_) => (PlaceState::Absent, None),
         };
         let id = place.vault.to_string();
-        let facts = inner
-            .ask(move |catalogue| Ok(catalogue.place(&id)?.unwrap_or_default()))
+        let (facts, (behind, accounts)) = inner
+            .ask(move |catalogue| Ok((catalogue.place(&id)?.unwrap_or_default(), catalogue.holds(&id)?)))
             .await?;
+        let checking = inner
+            .checking
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&place.vault);
         let home = crate::default_place().unwrap_or_default();
         Ok(Place {
             id: place.vault.to_string(),
@@ -340,11 +348,34 @@ impl Engine {
             last_seen: facts.last_seen.map(Timestamp::as_millisecond),
             last_checked: facts.last_checked.map(Timestamp::as_millisecond),
             free: free.or(facts.free),
-            removable: false,
-            busy: false,
-            behind: 0,
-            accounts: 0,
+            removable: place.drive.is_some(),
+            busy: state == PlaceState::Ready && (checking || inner.runs.any_writing()),
+            behind,
+            accounts,
         })
+    }
+}
+
+/// A place is being checked while this is there.
+struct Checking<'a>(&'a Inner, VaultId);
+
+impl<'a> Checking<'a> {
+    fn begin(inner: &'a Inner, place: &settings::Place) -> Self {
+        let now = Self(inner, place.vault);
+        now.all().insert(place.vault);
+        let _ = inner.events.send(Event::Places);
+        now
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeSet<VaultId>> {
+        self.0.checking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Checking<'_> {
+    fn drop(&mut self) {
+        self.all().remove(&self.1);
+        let _ = self.0.events.send(Event::Places);
     }
 }
 

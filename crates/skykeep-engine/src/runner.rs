@@ -18,6 +18,7 @@ use crate::api::{Event, HostingStatus, Problem, Run, RunEnd, Severity};
 use crate::backup::{self, Done};
 use crate::catalogue::Subject;
 use crate::engine::{Inner, unknown};
+use crate::machine::drive;
 use crate::runs::Reporter;
 use crate::schedule::{self, Due};
 use crate::{Engine, Error, on_heap, problem};
@@ -68,6 +69,7 @@ impl Engine {
     /// The scheduler. Ends when `cancel` does, after the runs under way have stopped.
     pub async fn run_until(&self, cancel: CancellationToken) {
         let mut going = JoinSet::new();
+        let mut mounts = drive::Mounts::watch();
         loop {
             let now = Timestamp::now();
             let wait = match self.tick(now, &mut going).await {
@@ -81,6 +83,7 @@ impl Engine {
                 () = cancel.cancelled() => break,
                 () = self.inner.shutdown.cancelled() => break,
                 () = self.inner.wake.notified() => {}
+                () = mounts.changed() => {}
                 () = tokio::time::sleep(wait) => {}
                 Some(_) = going.join_next(), if !going.is_empty() => {}
             }
@@ -92,6 +95,7 @@ impl Engine {
     /// Starts everything that is due at `now` and answers what is due when.
     pub async fn tick(&self, now: Timestamp, going: &mut JoinSet<RunEnd>) -> Result<Vec<Due>, Error> {
         let inner = &self.inner;
+        self.look_at_drives(now, going).await?;
         let machine = inner.machine_facts(now).await?;
         let mut dues = Vec::new();
         for account in inner.settings().accounts {
@@ -106,7 +110,7 @@ impl Engine {
                 && let Some(reporter) = inner.begin(&did, false)
             {
                 let engine = self.clone();
-                going.spawn(async move { engine.run(reporter, now, false, BTreeSet::new()).await });
+                going.spawn(async move { engine.run_scheduled(reporter, now).await });
             }
             dues.push(due);
         }
@@ -114,6 +118,11 @@ impl Engine {
             inner.listen_changed();
         }
         Ok(dues)
+    }
+
+    /// A run that nobody asked for.
+    pub(crate) async fn run_scheduled(&self, reporter: Reporter, now: Timestamp) -> RunEnd {
+        self.run(reporter, now, false, BTreeSet::new()).await
     }
 
     /// One run, from its begin to its record.
@@ -144,6 +153,7 @@ impl Engine {
         }
         drop(reporter);
         let _ = self.inner.events.send(Event::Accounts);
+        let _ = self.inner.events.send(Event::Places);
         if by_hand && matches!(end, RunEnd::Completed { .. }) {
             on_heap(|| self.refresh_face(&did)).await;
         }

@@ -92,6 +92,14 @@ impl Runs {
         self.lock().get(did).and_then(|active| active.progress.clone())
     }
 
+    /// Whether a run is under way that has something to write.
+    pub(crate) fn any_writing(&self) -> bool {
+        let writes = |progress: &Progress| progress.phase != Phase::Asking;
+        self.lock()
+            .values()
+            .any(|run| run.progress.as_ref().is_some_and(writes))
+    }
+
     /// Whether a run of this account is under way.
     pub(crate) fn is_active(&self, did: &Did) -> bool {
         self.lock().contains_key(did)
@@ -165,6 +173,8 @@ impl Reporter {
             };
         }
         self.tell(progress);
+        // From here on a place is not to be unplugged, or it has got what was kept.
+        let _ = self.events.send(Event::Places);
     }
 
     /// Adds to what is done in this phase.
@@ -281,13 +291,14 @@ mod tests {
         assert!(runs.begin(&did, true, &parent, events.clone()).is_none());
         assert!(runs.is_active(&did));
         assert!(matches!(heard.try_recv(), Ok(Event::Run { progress: Some(_), .. })));
+        assert!(matches!(heard.try_recv(), Ok(Event::Places)) && !runs.any_writing());
         // A burst is told once, but counted whole.
         for _ in 0..100 {
             run.add(1, 10);
         }
         assert!(heard.try_recv().is_err());
         run.phase(Phase::Media, Some(5), None);
-        assert_eq!(runs.progress(&did).unwrap().phase, Phase::Media);
+        assert!(runs.progress(&did).unwrap().phase == Phase::Media && runs.any_writing());
         assert!(runs.stop(&did) && run.cancel().is_cancelled() && !parent.is_cancelled());
         assert!(!run.was_cut() && !runs.cut_scheduled(&did) && !run.was_cut());
         assert!(runs.cut(&did) && run.was_cut());

@@ -245,6 +245,9 @@ pub(crate) struct Place {
     pub name: String,
     /// Its folder.
     pub folder: PathBuf,
+    /// Where its drive was last mounted, when it is on one that comes and goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drive: Option<PathBuf>,
     /// When it was added.
     pub added: Timestamp,
 }
@@ -342,6 +345,7 @@ mod tests {
                 vault: VaultId::random().unwrap(),
                 name: "Family drive".to_owned(),
                 folder: "/media/drive/Skykeep".into(),
+                drive: Some("/media/drive".into()),
                 added: "2026-11-22T14:00:00Z".parse().unwrap(),
             }],
             ..Settings::default()

@@ -16,7 +16,7 @@ use crate::catalogue::Subject;
 use crate::engine::Inner;
 use crate::runs::Reporter;
 use crate::settings::Place;
-use crate::{Error, problem};
+use crate::{Error, drives, problem};
 
 /// For how long a place that is away keeps files staged that another place has.
 const COUNTS_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -197,7 +197,9 @@ pub(crate) async fn open(inner: &Inner, place: &Place) -> Result<Vault, Error> {
     let store = FolderStore::open(&place.folder, inner.writer_key.id())
         .await
         .map_err(at_place)?;
-    Vault::open(std::sync::Arc::new(store), Some(&place.vault))
-        .await
-        .map_err(at_place)
+    match Vault::open(std::sync::Arc::new(store), Some(&place.vault)).await {
+        // The drive is unplugged, and this is what lies under its mount point.
+        Err(_) if drives::is_away(place) => Err(at_place(skykeep_vault::Error::Missing)),
+        opened => opened.map_err(at_place),
+    }
 }

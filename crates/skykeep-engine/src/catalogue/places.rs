@@ -134,6 +134,18 @@ impl Catalogue {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// How many snapshots a place lacks, and of how many accounts it has the newest.
+    pub fn holds(&self, place: &str) -> Result<(u64, u64), Error> {
+        let sql = "SELECT count(*) FILTER (WHERE NOT held), count(*) FILTER (WHERE held AND newest) FROM (
+                     SELECT EXISTS (SELECT 1 FROM confirmations c WHERE c.did = s.did AND c.id = s.id AND c.place = ?1) held,
+                       position = (SELECT max(position) FROM snapshots n WHERE n.did = s.did) newest
+                     FROM snapshots s)";
+        let count = |row: &rusqlite::Row<'_>, at| Ok::<_, rusqlite::Error>(row.get::<_, i64>(at)?.unsigned_abs());
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(sql)?;
+        Ok(statement.query_row([place], |row| Ok((count(row, 0)?, count(row, 1)?)))?)
+    }
+
     pub(super) fn confirmed_by_snapshot(&self, did: &Did) -> Result<HashMap<String, Vec<String>>, Error> {
         let mut by_snapshot: HashMap<String, Vec<String>> = HashMap::new();
         for confirmation in self.confirmed(did)? {

@@ -8,9 +8,10 @@
 
 #[cfg(target_os = "linux")]
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
 #[cfg(target_os = "linux")]
-use std::path::PathBuf;
+use tokio::io::unix::AsyncFd;
 
 /// Where a folder is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,103 @@ pub fn on_this_computer(path: &Path, home: &Path) -> OnThisComputer {
     match by_mount(path) {
         OnThisComputer::Unknown if same_file_system(path, home) => OnThisComputer::Yes,
         judged => judged,
+    }
+}
+
+/// Mount points of drives that come and go, in order: where desktops mount what is plugged in, and what the kernel shows
+/// to be removable under `/mnt`.
+///
+/// Servers are none of them: what is there is not plugged in.
+pub(crate) fn comings_and_goings() -> Vec<PathBuf> {
+    #[cfg(target_os = "linux")]
+    return {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let sys = Path::new("/sys");
+        Drives { sys, mounts: &mounts }.comings_and_goings()
+    };
+    #[cfg(target_os = "macos")]
+    return {
+        // Every volume but the system's own, which is a link to the root.
+        let volumes = std::fs::read_dir("/Volumes").into_iter().flatten().flatten();
+        let mut points: Vec<PathBuf> = volumes
+            .map(|volume| volume.path())
+            .filter(|path| !path.is_symlink())
+            .collect();
+        points.sort();
+        points
+    };
+    #[cfg(not(any(target_os = "linux", target_os = "macos")))]
+    Vec::new()
+}
+
+/// Whether something is mounted at this folder. Where the system does not say, it is.
+pub(crate) fn is_mounted(point: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    return fs::read_to_string("/proc/self/mountinfo").map_or(true, |mounts| {
+        mounts
+            .lines()
+            .filter_map(Mount::parse)
+            .any(|mount| mount.point == point)
+    });
+    #[cfg(not(target_os = "linux"))]
+    point.exists()
+}
+
+/// Whether a drive is mounted for writing.
+pub(crate) fn is_writable(point: &Path) -> bool {
+    #[cfg(unix)]
+    return rustix::fs::statvfs(point).is_ok_and(|drive| !drive.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
+    #[cfg(not(unix))]
+    point.exists()
+}
+
+/// Bytes free for this person where a folder is or would be.
+pub(crate) fn free(folder: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    return folder
+        .ancestors()
+        .find_map(|folder| rustix::fs::statvfs(folder).ok())
+        .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
+    }
+}
+
+/// Says when something is mounted or unmounted.
+#[derive(Debug)]
+pub(crate) struct Mounts {
+    #[cfg(target_os = "linux")]
+    table: Option<AsyncFd<fs::File>>,
+}
+
+impl Mounts {
+    /// Begins to watch. Needs a tokio runtime.
+    #[allow(
+        deprecated,
+        reason = "its heir is unsafe to call; a file that it owns is what makes it sound"
+    )]
+    pub(crate) fn watch() -> Self {
+        Self {
+            // The kernel marks the file as urgent when its content has changed. Source: proc(5), "mounts".
+            #[cfg(target_os = "linux")]
+            table: fs::File::open("/proc/self/mountinfo")
+                .ok()
+                .and_then(|file| AsyncFd::with_interest(file, tokio::io::Interest::PRIORITY).ok()),
+        }
+    }
+
+    /// Waits until something has been mounted or unmounted; for ever where the system does not say.
+    pub(crate) async fn changed(&mut self) {
+        #[cfg(target_os = "linux")]
+        if let Some(table) = &self.table
+            && let Ok(mut ready) = table.ready(tokio::io::Interest::PRIORITY).await
+        {
+            ready.clear_ready();
+            return;
+        }
+        std::future::pending::<()>().await;
     }
 }
 
@@ -106,6 +204,22 @@ struct Drives<'a> {
 
 #[cfg(target_os = "linux")]
 impl Drives<'_> {
+    fn comings_and_goings(&self) -> Vec<PathBuf> {
+        let mounts = self.mounts.lines().filter_map(Mount::parse);
+        let mut points: Vec<PathBuf> = mounts
+            .filter(|mount| !SERVERS.contains(&mount.kind.as_str()) && !mount.kind.starts_with("fuse.gvfs"))
+            .map(|mount| mount.point)
+            .filter(|point| {
+                let under = |folder: &str| point.starts_with(folder) && *point != Path::new(folder);
+                let comes = under("/media") || under("/run/media");
+                comes || (under("/mnt") && self.judge(point, 0) == OnThisComputer::No)
+            })
+            .collect();
+        points.sort();
+        points.dedup();
+        points
+    }
+
     fn judge(&self, path: &Path, depth: u32) -> OnThisComputer {
         // The last of several mounts on the same folder is the one that is seen.
         let mount = self
@@ -451,6 +565,28 @@ broken line
             mounts: "",
         };
         assert_eq!(none.judge(Path::new("/home"), 0), Unknown);
+    }
+
+    #[test]
+    fn drives_that_come_and_go_are_told_from_what_is_built_in() {
+        let sys = computer();
+        let mounts = "\
+1 0 259:2 / / rw - ext4 /dev/nvme0n1p2 rw
+2 1 8:17 / /mnt/stick rw - exfat /dev/sdb1 rw
+3 1 8:1 / /mnt/second rw - ext4 /dev/sda1 rw
+4 1 0:50 / /mnt/nas rw - nfs4 server:/export rw
+5 1 0:51 / /media/nas rw - nfs4 server:/export rw
+6 1 8:64 / /run/media/me/two\\040words rw - vfat /dev/sde rw
+7 1 7:1 / /media/me/image rw - exfat /dev/loop1 rw
+8 1 0:52 / /media rw - tmpfs none rw
+9 1 8:17 / /media/me/image rw - exfat /dev/sdb1 rw
+";
+        let drives = Drives {
+            sys: sys.0.path(),
+            mounts,
+        };
+        let expected = ["/media/me/image", "/mnt/stick", "/run/media/me/two words"].map(PathBuf::from);
+        assert_eq!(drives.comings_and_goings(), expected);
     }
 
     #[test]
