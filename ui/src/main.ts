@@ -2,8 +2,8 @@ import { mount } from 'svelte';
 import App from './App.svelte';
 import './lib/design/tokens.css';
 import './lib/design/base.css';
-import { language, localeFor } from './lib/text/language.svelte';
+import { remembered, show } from './lib/state/look';
 
-await language.speak(localeFor(navigator.languages));
+await show(remembered());
 const target = document.getElementById('window');
 if (target) mount(App, { target });

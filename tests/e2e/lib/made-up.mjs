@@ -1,5 +1,7 @@
 // Made-up answers of the engine, for pages in a browser only.
 
+import { roomScenes } from './rooms.mjs';
+
 export const NOW = Date.parse('2026-11-22T14:12:00Z');
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -187,21 +189,14 @@ const answers = (accounts, more = {}) => ({
 
 /** Every page worth looking at: what the engine answers, and what to do before looking. */
 export const scenes = {
-  start: { answers: answers([], { places: { value: [] }, look_up: { value: person } }) },
+  ...roomScenes({ NOW, account, person, place, hostDown, answers }),
   'start-unknown': {
     answers: answers([], { places: { value: [] }, look_up: { refused: unknownHandle } }),
+    at: '#/protect',
     before: async (page) => {
       await page.getByLabel('Handle').fill('alcie.test');
       await page.getByRole('button', { name: 'Find account' }).click();
       await page.getByRole('alert').waitFor();
-    },
-  },
-  found: {
-    answers: answers([], { places: { value: [] }, look_up: { value: person } }),
-    before: async (page) => {
-      await page.getByLabel('Handle').fill('@alice.test');
-      await page.keyboard.press('Enter');
-      await page.getByRole('heading', { name: 'Is this the account?' }).waitFor();
     },
   },
   'first-backup': {
@@ -254,7 +249,6 @@ export const scenes = {
   danger: { answers: answers([{ ...account, problems: [shrunk] }]) },
   family: { answers: answers(family(4)) },
   many: { answers: answers(family(40)) },
-  protect: { answers: answers([account]), at: '#/protect' },
   'engine-closed': {
     answers: {
       accounts: {

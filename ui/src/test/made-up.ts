@@ -1,6 +1,16 @@
 // Made-up answers of the engine.
 
-import type { Account, Kept, Place, Problem, Progress, Readiness, ReadyWhat, Snapshot } from '$lib/bindings';
+import type {
+  Account,
+  Kept,
+  Place,
+  Preferences,
+  Problem,
+  Progress,
+  Readiness,
+  ReadyWhat,
+  Snapshot,
+} from '$lib/bindings';
 
 export const NOW = new Date(2026, 10, 22, 14, 12).getTime();
 export const MINUTE = 60_000;
@@ -107,5 +117,20 @@ export const snapshot = (more: Partial<Snapshot> = {}): Snapshot => ({
   unchanged: false,
   pinned: false,
   places: [],
+  ...more,
+});
+
+export const preferences = (more: Partial<Preferences> = {}): Preferences => ({
+  every_minutes: 60,
+  quiet: null,
+  tell_after_days: 3,
+  tell_places: true,
+  tell_repairs: true,
+  battery_below: 20,
+  metered: 'wait',
+  language: null,
+  appearance: 'system',
+  plc_url: null,
+  handle_resolver: null,
   ...more,
 });

@@ -3,11 +3,11 @@ import { backend } from '$lib/backend';
 import { Accounts } from './accounts.svelte';
 import { Clock } from './clock.svelte';
 import { History } from './history.svelte';
+import { followSystem } from './look';
 import { Places } from './places.svelte';
 import { Preferences } from './preferences.svelte';
 import { Route } from './route.svelte';
 import { Snapshots } from './snapshots.svelte';
-import { followSystem } from './theme';
 
 /** Everything the pages show, topic by topic. */
 export class App {
@@ -21,18 +21,15 @@ export class App {
 
   /** Listens first and asks then, so that nothing is missed in between. Returns what stops it. */
   async start(): Promise<() => void> {
-    const stops = [
-      this.clock.start(),
-      this.route.start(),
-      followSystem(() => this.preferences.value?.appearance ?? 'system'),
-    ];
+    const stops = [this.clock.start(), this.route.start(), followSystem()];
     stops.push(
       await backend.listen((event) => {
         void this.accounts.hear(event);
         void this.places.hear(event);
         void this.snapshots.hear(event);
         void this.history.hear(event);
-        void this.preferences.hear(event);
+        // Problems come in words, and those may be of another language now.
+        if (event.topic === 'preferences') void this.load();
       }),
     );
     await this.load();
@@ -41,7 +38,7 @@ export class App {
 
   /** Asks for everything that is always on screen. */
   async load(): Promise<void> {
-    await Promise.all([this.accounts.load(), this.places.topic.load(), this.preferences.topic.load()]);
+    await Promise.all([this.accounts.load(), this.places.topic.load(), this.preferences.load()]);
   }
 }
 

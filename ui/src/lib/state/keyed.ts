@@ -1,6 +1,6 @@
 /** A copy without one key. */
-export function without<T>(all: Record<string, T>, key: string): Record<string, T> {
-  return Object.fromEntries(Object.entries(all).filter(([other]) => other !== key));
+export function without<All extends object>(all: All, key: keyof All): All {
+  return Object.fromEntries(Object.entries(all).filter(([other]) => other !== key)) as All;
 }
 
 /** A copy with some keys only. */

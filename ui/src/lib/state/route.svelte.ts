@@ -1,13 +1,35 @@
 /** A page of the window. */
 export type Page =
-  | { name: 'home' | 'accounts' | 'places' | 'recovery' | 'settings' | 'diagnostics' | 'protect' | 'backup' }
+  | {
+      name:
+        | 'home'
+        | 'accounts'
+        | 'places'
+        | 'recovery'
+        | 'settings'
+        | 'diagnostics'
+        | 'add'
+        | 'protect'
+        | 'happened'
+        | 'backup';
+    }
   | { name: 'account'; did: string }
   | { name: 'snapshot'; did: string; snapshot: string };
 
 type PlainPage = Exclude<Page, { did: string }>['name'];
 
 /** The pages whose name is their address. */
-const PLAIN: readonly PlainPage[] = ['accounts', 'places', 'recovery', 'settings', 'diagnostics', 'protect', 'backup'];
+const PLAIN: readonly PlainPage[] = [
+  'accounts',
+  'places',
+  'recovery',
+  'settings',
+  'diagnostics',
+  'add',
+  'protect',
+  'happened',
+  'backup',
+];
 
 /** Which page is shown. It lives in the address, so that going back works as everywhere. */
 export class Route {

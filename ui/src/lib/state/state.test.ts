@@ -4,7 +4,6 @@ import { clearMocks, engine, refuse, settled, tell } from '../../test/engine';
 import { account, ALICE, nothing, problem, progress, snapshot } from '../../test/made-up';
 import { Accounts } from './accounts.svelte';
 import { App } from './app.svelte';
-import { Finder } from './finder.svelte';
 import { Places } from './places.svelte';
 import { href, Route } from './route.svelte';
 import { Topic } from './topic.svelte';
@@ -124,39 +123,6 @@ describe('places', () => {
     const asked = engine({ 'plugin:dialog|open': () => null });
     await new Places().choose();
     expect(asked).not.toContain('add_folder');
-  });
-});
-
-describe('finding an account', () => {
-  test('from a name to a kept account', async () => {
-    const asked: unknown[] = [];
-    engine({
-      look_up: ({ text }) => (asked.push(text), { did: ALICE, handle: 'alice.test' }),
-      protect: ({ did, whose, folders }) => (asked.push([did, whose, folders]), null),
-    });
-    const finder = new Finder();
-    finder.text = '  @alice.test ';
-    await finder.find();
-    expect(finder.person?.did).toBe(ALICE);
-    expect(await finder.protect('mine', ['/home/a/Skykeep'])).toBe(ALICE);
-    expect(asked).toEqual(['@alice.test', [ALICE, 'mine', ['/home/a/Skykeep']]]);
-  });
-
-  test('a second press during an answer asks nothing', async () => {
-    const asked = engine({ look_up: () => ({ did: ALICE }) });
-    const finder = new Finder();
-    await Promise.all([finder.find(), finder.find()]);
-    expect(asked).toEqual(['look_up']);
-  });
-
-  test('what is refused leads nowhere and says why', async () => {
-    engine({ look_up: () => ({ did: ALICE }), protect: () => refuse(problem('needs_you', { code: 'full' })) });
-    const finder = new Finder();
-    await finder.find();
-    expect(await finder.protect('mine', ['/home/a/Skykeep'])).toBeUndefined();
-    expect(finder.problem?.code).toBe('full');
-    finder.reset();
-    expect([finder.person, finder.problem]).toEqual([undefined, undefined]);
   });
 });
 

@@ -104,3 +104,20 @@ export function number(value: number): string {
 export function list(items: string[]): string {
   return intl(Intl.ListFormat).format(items);
 }
+
+/** "Every 15 minutes", "Every hour", "Once a day". */
+export function every(minutes: number): string {
+  if (minutes % 1440 === 0) return t('settings.every_days', { count: minutes / 1440 });
+  if (minutes % 60 === 0) return t('settings.every_hours', { count: minutes / 60 });
+  return t('settings.every_minutes', { count: minutes });
+}
+
+/** "22:00": a minute of the day, by the clock on the wall. */
+export function minuteOfDay(minute: number): string {
+  return timeOfDay(new Date(2026, 0, 1, 0, minute).getTime());
+}
+
+/** "30 %", as the language writes it. */
+export function percent(value: number): string {
+  return intl(Intl.NumberFormat, { style: 'percent' }).format(value / 100);
+}

@@ -1,0 +1,46 @@
+// What each action beside a problem does, for whoever it concerns. An action that nothing stands behind is not there.
+
+import { backend } from '$lib/backend';
+import type { About, Action } from '$lib/bindings';
+import type { App } from './app.svelte';
+
+type Actions = Partial<Record<Action, () => unknown>>;
+
+/** What can be done about a problem of an account, of a place, or of Skykeep itself. */
+export function actionsAbout(app: App, about: About): Actions {
+  switch (about.kind) {
+    case 'account':
+      return ofAccount(app, about.did);
+    case 'place':
+      return ofPlace(app, about.id);
+    case 'app':
+      return { try_again: () => app.load(), choose_place: () => app.places.choose() };
+  }
+}
+
+function ofAccount(app: App, did: string): Actions {
+  const backUp = () => app.accounts.backUp(did);
+  const [first] = app.places.all;
+  return {
+    back_up_now: backUp,
+    try_again: backUp,
+    confirm_shrink: () => app.accounts.confirmShrink(did),
+    resume: async () => {
+      await backend.resume(did);
+      await app.accounts.load();
+    },
+    choose_place: () => app.places.choose(),
+    check_now: () => app.places.all.forEach((place) => void app.places.check(place.id)),
+    ...(first && { open_place: () => app.places.open(first.id) }),
+    enter_did: () => app.route.go({ name: 'protect' }),
+  };
+}
+
+function ofPlace(app: App, id: string): Actions {
+  return {
+    open_place: () => app.places.open(id),
+    check_now: () => app.places.check(id),
+    try_again: () => app.places.check(id),
+    choose_place: () => app.places.choose(),
+  };
+}

@@ -1,0 +1,72 @@
+import { backend, problemOf } from '$lib/backend';
+import type { Account, ImportedSnapshot, Opened as Found, Problem } from '$lib/bindings';
+
+/** A folder or a file that a person opened: what is in it, and what was done with it. Looking changes nothing. */
+export class Opened {
+  found = $state.raw<Found>();
+  /** The accounts of the place that was taken over. */
+  taken = $state.raw<Account[]>();
+  /** What was imported, by DID. */
+  imported = $state.raw<Record<string, ImportedSnapshot[]>>({});
+  problem = $state.raw<Problem>();
+  /** What is under way; for an import, whose. */
+  busy = $state.raw<'looking' | 'taking' | { did: string }>();
+
+  chooseFolder(): Promise<void> {
+    return this.#open(() => backend.chooseFolder());
+  }
+
+  chooseFile(kind: string): Promise<void> {
+    return this.#open(() => backend.chooseFile(kind, ['car']));
+  }
+
+  /** Makes the place that was opened one of this computer's: its accounts are kept from now on. */
+  async takeOver(): Promise<void> {
+    const path = this.found?.path;
+    if (path === undefined) return;
+    await this.#during('taking', async () => (this.taken = await backend.takeOver(path)));
+  }
+
+  /** Imports one account's backup. Where no place is set up yet, the usual folder becomes one first. */
+  async import(did: string, places: number): Promise<void> {
+    const path = this.found?.path;
+    if (path === undefined) return;
+    await this.#during({ did }, async () => {
+      if (places === 0) {
+        const [usual] = await backend.spots();
+        if (usual) await backend.addFolder(usual.path);
+      }
+      this.imported = { ...this.imported, [did]: await backend.import(did, [path]) };
+    });
+  }
+
+  /** Back to the question what to open. */
+  close(): void {
+    this.found = undefined;
+    this.taken = undefined;
+    this.imported = {};
+    this.problem = undefined;
+  }
+
+  async #open(choose: () => Promise<string | null>): Promise<void> {
+    await this.#during('looking', async () => {
+      const path = await choose();
+      if (path === null) return;
+      this.close();
+      this.found = await backend.lookInto(path);
+    });
+  }
+
+  async #during(what: NonNullable<Opened['busy']>, work: () => Promise<unknown>): Promise<void> {
+    if (this.busy) return;
+    this.busy = what;
+    this.problem = undefined;
+    try {
+      await work();
+    } catch (thrown) {
+      this.problem = problemOf(thrown);
+    } finally {
+      this.busy = undefined;
+    }
+  }
+}
