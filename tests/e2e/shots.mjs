@@ -16,6 +16,13 @@ const looks = {
   zoomed: { viewport: { width: 720, height: 520 }, zoom: 2 },
 };
 
+/** Makes the window as high as its page, so that what sticks to the window's edge stays there in the picture. */
+async function unroll(page) {
+  const { width, height } = page.viewportSize();
+  const whole = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.setViewportSize({ width, height: Math.max(height, whole) });
+}
+
 const server = await servePages();
 const browser = await startBrowser();
 for (const [name, { answers, before, at = '' }] of Object.entries(scenes)) {
@@ -23,7 +30,8 @@ for (const [name, { answers, before, at = '' }] of Object.entries(scenes)) {
   for (const [look, options] of Object.entries(looks)) {
     const { page, complaints, close } = await openPage(browser, server.address + at, answers, { ...options, now: NOW });
     await before?.(page);
-    await page.screenshot({ path: path.join(folder, `${name}-${look}.png`), fullPage: look !== 'light' });
+    if (look !== 'light') await unroll(page);
+    await page.screenshot({ path: path.join(folder, `${name}-${look}.png`) });
     for (const complaint of complaints) console.error(`${name}, ${look}: ${complaint}`);
     await close();
   }

@@ -9,7 +9,8 @@ import type { Tone } from './standing';
 export interface Told {
   /** Stable while the list grows. */
   key: string;
-  did: string;
+  /** Whose run it was; undefined when it is told of several. */
+  did: string | undefined;
   tone: Tone;
   words: string;
   /** "12 minutes ago". */
@@ -25,22 +26,27 @@ export function activity(runs: Run[], now: number, limit: number): Told[] {
     const together = quiet(runs, index);
     const run = runs[index];
     if (!run) break;
+    const several = new Set(runs.slice(index, index + together).map(({ did }) => did)).size;
     told.push({
       key: `${run.did} ${run.began}`,
-      did: run.did,
+      did: several > 1 ? undefined : run.did,
       when: ago(run.ended, now),
       time: run.ended,
-      ...(together > 1 ? { tone: 'safe', words: t('activity.unchanged_times', { count: together }) } : saidOf(run)),
+      ...(together > 1 ? { tone: 'safe', words: quietWords(together, several) } : saidOf(run)),
     });
     index += Math.max(1, together);
   }
   return told;
 }
 
-/** How many runs from here on, of the same account, found nothing new. */
+function quietWords(times: number, accounts: number): string {
+  if (accounts > 1) return t('activity.unchanged_accounts', { accounts, count: times });
+  return t('activity.unchanged_times', { count: times });
+}
+
+/** How many runs from here on found nothing new. */
 function quiet(runs: Run[], from: number): number {
-  const did = runs[from]?.did;
-  const end = runs.findIndex((run, index) => index >= from && !(run.did === did && unchanged(run)));
+  const end = runs.findIndex((run, index) => index >= from && !unchanged(run));
   return (end === -1 ? runs.length : end) - from;
 }
 
