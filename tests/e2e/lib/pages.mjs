@@ -13,12 +13,7 @@ const DIST = path.join(ROOT, 'ui/dist');
 /** The window's packages; the tests bring none of their own. */
 export const fromUi = createRequire(path.join(ROOT, 'ui/package.json'));
 
-const TYPES = {
-  '.html': 'text/html',
-  '.js': 'text/javascript',
-  '.css': 'text/css',
-  '.svg': 'image/svg+xml',
-};
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
 
 /** The content policy that the real window sets, as a header. */
 function policy() {
@@ -37,17 +32,11 @@ export async function servePages() {
     if (pathname === '/favicon.ico') return response.writeHead(204).end();
     const file = path.join(DIST, path.normalize(pathname === '/' ? '/index.html' : pathname));
     if (!file.startsWith(DIST) || !fs.existsSync(file)) return response.writeHead(404).end();
-    response.writeHead(200, {
-      'content-type': TYPES[path.extname(file)],
-      'content-security-policy': csp,
-    });
+    response.writeHead(200, { 'content-type': TYPES[path.extname(file)], 'content-security-policy': csp });
     response.end(fs.readFileSync(file));
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    address: `http://127.0.0.1:${server.address().port}/`,
-    close: () => server.close(),
-  };
+  return { address: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
 }
 
 /** Starts Debian's Chromium. */
@@ -69,9 +58,7 @@ function bridge(answers) {
     tell: (payload) =>
       listeners.forEach(({ event, handler }) => callbacks.get(handler)?.({ event, id: handler, payload })),
   };
-  window.__TAURI_EVENT_PLUGIN_INTERNALS__ = {
-    unregisterListener: () => undefined,
-  };
+  window.__TAURI_EVENT_PLUGIN_INTERNALS__ = { unregisterListener: () => undefined };
   window.__TAURI_INTERNALS__ = {
     transformCallback: (callback) => (callbacks.set(++last, callback), last),
     unregisterCallback: (id) => callbacks.delete(id),
@@ -96,10 +83,7 @@ export async function openPage(browser, address, answers, { zoom = 1, now, ...op
     timezoneId: 'UTC',
     ...options,
     // Zooming a window to 200 % leaves the page half the pixels each way.
-    viewport: {
-      width: Math.round(width / zoom),
-      height: Math.round(height / zoom),
-    },
+    viewport: { width: Math.round(width / zoom), height: Math.round(height / zoom) },
     deviceScaleFactor: zoom,
   });
   const page = await context.newPage();
