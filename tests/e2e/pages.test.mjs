@@ -1,37 +1,12 @@
 // The window's pages in Chromium: no accessibility violation, keyboard only, narrow, zoomed, in both themes.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { after, before, describe, test } from 'node:test';
-import { account, ALICE, NOW, person, scenes } from './lib/made-up.mjs';
-import { fromUi, openPage, servePages, startBrowser } from './lib/pages.mjs';
+import { describe, test } from 'node:test';
+import { asked, focused, look } from './lib/look.mjs';
+import { account, ALICE, scenes } from './lib/made-up.mjs';
+import { fromUi } from './lib/pages.mjs';
 
 const AXE = fs.readFileSync(fromUi.resolve('axe-core/axe.min.js'), 'utf8');
-
-let server;
-let browser;
-
-before(async () => {
-  server = await servePages();
-  browser = await startBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-  server?.close();
-});
-
-/** Opens a scene, does what comes before looking, and hands it over; the page must not have complained. */
-async function look(name, options, work) {
-  const { answers, before, at = '' } = scenes[name];
-  const { page, complaints, close } = await openPage(browser, server.address + at, answers, { now: NOW, ...options });
-  try {
-    await before?.(page);
-    await work(page);
-    assert.deepEqual(complaints, []);
-  } finally {
-    await close();
-  }
-}
 
 async function violations(page) {
   // The page's own policy forbids scripts from elsewhere; evaluate() is the debugger's and goes past it.
@@ -63,51 +38,6 @@ for (const [theme, options] of Object.entries(looks)) {
 }
 
 describe('with the keyboard alone', () => {
-  const focused = (page) =>
-    page.evaluate(() => {
-      const { tagName, textContent } = document.activeElement;
-      return tagName === 'BODY' ? tagName : textContent.trim() || tagName;
-    });
-  const asked = (page, command) =>
-    page.evaluate(
-      (name) => window.__engine.asked.filter(([asked]) => asked === name).map(([, question]) => question),
-      command,
-    );
-
-  test('from the first start to a first backup', () =>
-    look('start', {}, async (page) => {
-      await page.keyboard.press('Tab');
-      await page.keyboard.type('@alice.test');
-      await page.keyboard.press('Enter');
-      await page.getByRole('heading', { name: 'Is this the account?' }).waitFor();
-      assert.deepEqual(await asked(page, 'look_up'), [{ text: '@alice.test' }]);
-      // The new page begins at its heading, so the next stop is its main button.
-      await page.keyboard.press('Tab');
-      assert.equal(await focused(page), 'Start protecting');
-      await page.evaluate((account) => (window.__engine.answers.accounts = { value: [account] }), account);
-      await page.keyboard.press('Enter');
-      await page.getByRole('heading', { name: 'Your posts are kept.' }).waitFor();
-      assert.deepEqual(await asked(page, 'protect'), [{ did: person.did }]);
-    }));
-
-  test('a wrong person is left without a trace', () =>
-    look('found', {}, async (page) => {
-      await page.keyboard.press('Tab');
-      await page.keyboard.press('Tab');
-      assert.equal(await focused(page), 'Someone else');
-      await page.keyboard.press('Enter');
-      assert.equal(await page.evaluate(() => document.activeElement?.value), '@alice.test');
-      assert.deepEqual(await asked(page, 'protect'), []);
-    }));
-
-  test('nothing typed is nothing asked', () =>
-    look('start', {}, async (page) => {
-      await page.getByRole('button', { name: 'Find account' }).press('Enter');
-      await page.getByText('Type a handle first.').waitFor();
-      assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-invalid')), 'true');
-      assert.deepEqual(await asked(page, 'look_up'), []);
-    }));
-
   test('every control of an account can be reached, and seen when it is', () =>
     look('kept', {}, async (page) => {
       const stops = [];
@@ -152,13 +82,10 @@ describe('what the engine tells arrives', () => {
     look('first-backup', {}, async (page) => {
       const bar = page.getByRole('progressbar');
       assert.match((await bar.getAttribute('aria-valuetext')) ?? '', /^120 of 312 pictures and videos/);
-      await page.evaluate(
-        (progress) => {
-          const now = { ...progress, items: 311, seconds_left: null };
-          window.__engine.tell({ topic: 'run', did: progress.did, progress: now });
-        },
-        scenes['first-backup'].answers.accounts.value[0].run,
-      );
+      await page.evaluate((progress) => {
+        const now = { ...progress, items: 311, seconds_left: null };
+        window.__engine.tell({ topic: 'run', did: progress.did, progress: now });
+      }, scenes['first-backup'].answers.accounts.value[0].run);
       await page.getByText('311 of 312 pictures and videos').waitFor();
       assert.doesNotMatch((await bar.getAttribute('aria-valuetext')) ?? '', /left/);
     }));

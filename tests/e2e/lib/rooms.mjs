@@ -10,9 +10,9 @@ export const preferences = {
   tell_places: true,
   tell_repairs: true,
   battery_below: 20,
-  metered: "wait",
+  metered: 'wait',
   language: null,
-  appearance: "system",
+  appearance: 'system',
   plc_url: null,
   handle_resolver: null,
 };
@@ -27,16 +27,16 @@ const extent = {
 
 const spots = [
   {
-    path: "/home/alice/Skykeep",
-    name: "Skykeep",
-    kind: "this_computer",
+    path: '/home/alice/Skykeep',
+    name: 'Skykeep',
+    kind: 'this_computer',
     free: 212_000_000_000,
     known: false,
   },
   {
-    path: "/media/alice/Family drive/Skykeep",
-    name: "Family drive",
-    kind: "drive",
+    path: '/media/alice/Family drive/Skykeep',
+    name: 'Family drive',
+    kind: 'drive',
     free: 500_000_000,
     known: false,
   },
@@ -44,34 +44,34 @@ const spots = [
 
 const stored = [
   {
-    what: "settings",
-    path: "/home/alice/.config/skykeep/settings.toml",
+    what: 'settings',
+    path: '/home/alice/.config/skykeep/settings.toml',
     bytes: 812,
   },
   {
-    what: "catalogue",
-    path: "/home/alice/.local/share/skykeep/catalogue.sqlite",
+    what: 'catalogue',
+    path: '/home/alice/.local/share/skykeep/catalogue.sqlite',
     bytes: 1_843_200,
   },
   {
-    what: "staging",
-    path: "/home/alice/.local/share/skykeep/staging",
+    what: 'staging',
+    path: '/home/alice/.local/share/skykeep/staging',
     bytes: 42_000_000,
   },
   {
-    what: "logs",
-    path: "/home/alice/.local/state/skykeep/logs",
+    what: 'logs',
+    path: '/home/alice/.local/state/skykeep/logs',
     bytes: 220_000,
   },
-  { what: "keychain", path: "app.skykeep.desktop", bytes: null },
+  { what: 'keychain', path: 'app.skykeep.desktop', bytes: null },
 ];
 
 const settingWrong = {
-  code: "setting_wrong",
-  severity: "needs_you",
-  happened: "The setting plc_url is no https address.",
-  means: "Nothing was changed.",
-  todo: "Type an address that begins with https://.",
+  code: 'setting_wrong',
+  severity: 'needs_you',
+  happened: 'The setting plc_url is no https address.',
+  means: 'Nothing was changed.',
+  todo: 'Type an address that begins with https://.',
   actions: [],
   detail: null,
 };
@@ -100,8 +100,8 @@ export function roomScenes({ NOW, account: known, person, hostDown, answers }) {
   }));
   const account = { ...known, readiness: { lines } };
   const vault = {
-    path: "/media/alice/Family drive/Skykeep",
-    kind: "vault",
+    path: '/media/alice/Family drive/Skykeep',
+    kind: 'vault',
     known: false,
     accounts: [
       { did: account.did, handle: 'alice.test', host: account.host, snapshots: 204, newest: NOW - 20 * HOUR, records: 12_840, media: 312, known: false }, // prettier-ignore
@@ -110,21 +110,21 @@ export function roomScenes({ NOW, account: known, person, hostDown, answers }) {
     problems: [],
   };
   const backup = {
-    path: "/home/alice/Downloads/repo.car",
-    kind: "backup",
+    path: '/home/alice/Downloads/repo.car',
+    kind: 'backup',
     known: false,
     accounts: [{ ...vault.accounts[0], snapshots: 1 }],
     problems: [],
   };
   const imported = [
     {
-      id: "s1",
-      file: "/home/alice/Downloads/repo.car",
-      rev: "3mfgyhsajdc2y",
-      signature: "earlier",
+      id: 's1',
+      file: '/home/alice/Downloads/repo.car',
+      rev: '3mfgyhsajdc2y',
+      signature: 'earlier',
       records: 12_840,
       media: 310,
-      missing: ["bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"],
+      missing: ['bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'],
     },
   ];
   const run = (hours, end) => ({
@@ -134,21 +134,20 @@ export function roomScenes({ NOW, account: known, person, hostDown, answers }) {
     end,
   });
   const runs = [
-    run(0.2, { outcome: "completed", changed: true }),
-    run(1.2, { outcome: "completed", changed: false }),
+    run(0.2, { outcome: 'completed', changed: true }),
+    run(1.2, { outcome: 'completed', changed: false }),
     run(2.2, {
-      outcome: "skipped",
+      outcome: 'skipped',
       why: {
         ...hostDown,
-        severity: "note",
-        happened: "Family drive is not connected.",
+        severity: 'note',
+        happened: 'Family drive is not connected.',
       },
     }),
-    run(20, { outcome: "failed", problem: hostDown }),
-    run(21, { outcome: "stopped" }),
+    run(20, { outcome: 'failed', problem: hostDown }),
+    run(21, { outcome: 'stopped' }),
   ];
-  const nothing = (more = {}) =>
-    answers([], { places: { value: [] }, spots: { value: spots }, ...more });
+  const nothing = (more = {}) => answers([], { places: { value: [] }, spots: { value: spots }, ...more });
   const kept = (more = {}) =>
     answers([account], {
       preferences: { value: preferences },
@@ -156,19 +155,19 @@ export function roomScenes({ NOW, account: known, person, hostDown, answers }) {
       spots: { value: spots },
       runs: { value: runs },
       standing: { value: [] },
-      report: { value: report("alice.test") },
+      report: { value: report('alice.test') },
       ...more,
     });
-  const name = async (page, handle = "@alice.test") => {
-    await page.getByLabel("Handle").fill(handle);
-    await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Is this the account?" }).waitFor();
+  const name = async (page, handle = '@alice.test') => {
+    await page.getByLabel('Handle').fill(handle);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Is this the account?' }).waitFor();
   };
   const open = async (page) => {
-    await page.getByRole("button", { name: "Choose a folder" }).click();
-    await page.getByRole("heading", { name: "It holds" }).waitFor();
+    await page.getByRole('button', { name: 'Choose a folder' }).click();
+    await page.getByRole('heading', { name: 'It holds' }).waitFor();
   };
-  const chosen = { "plugin:dialog|open": { value: vault.path } };
+  const chosen = { 'plugin:dialog|open': { value: vault.path } };
 
   return {
     start: { answers: nothing({ look_up: { value: person } }) },
@@ -177,25 +176,25 @@ export function roomScenes({ NOW, account: known, person, hostDown, answers }) {
         look_up: { value: person },
         extent: { value: extent },
       }),
-      at: "#/protect",
+      at: '#/protect',
     },
     found: {
       answers: nothing({
         look_up: { value: person },
         extent: { value: extent },
       }),
-      at: "#/protect",
+      at: '#/protect',
       before: async (page) => {
         await name(page);
-        await page.getByText("About this much").waitFor();
+        await page.getByText('About this much').waitFor();
       },
     },
-    "found-away": {
+    'found-away': {
       answers: nothing({
-        look_up: { value: { ...person, handle: null, status: "unknown" } },
-        extent: "never",
+        look_up: { value: { ...person, handle: null, status: 'unknown' } },
+        extent: 'never',
       }),
-      at: "#/protect",
+      at: '#/protect',
       before: (page) => name(page),
     },
     where: {
@@ -203,68 +202,62 @@ export function roomScenes({ NOW, account: known, person, hostDown, answers }) {
         look_up: { value: person },
         extent: { value: extent },
       }),
-      at: "#/protect",
+      at: '#/protect',
       before: async (page) => {
         await name(page);
-        await page.getByRole("button", { name: "Continue" }).click();
-        await page
-          .getByRole("heading", { name: "Where shall the copies go?" })
-          .waitFor();
+        await page.getByRole('button', { name: 'Continue' }).click();
+        await page.getByRole('heading', { name: 'Where shall the copies go?' }).waitFor();
       },
     },
-    add: { answers: kept(), at: "#/add" },
-    protect: { answers: kept(), at: "#/protect" },
-    happened: { answers: kept(), at: "#/happened" },
-    "happened-early": { answers: nothing(), at: "#/happened" },
-    "happened-host": {
+    add: { answers: kept(), at: '#/add' },
+    protect: { answers: kept(), at: '#/protect' },
+    happened: { answers: kept(), at: '#/happened' },
+    'happened-early': { answers: nothing(), at: '#/happened' },
+    'happened-host': {
       answers: nothing(),
-      at: "#/happened",
+      at: '#/happened',
       before: async (page) => {
-        await page.getByRole("button", { name: "My host is gone" }).click();
-        await page
-          .getByRole("heading", { name: "Your host is gone" })
-          .waitFor();
+        await page.getByRole('button', { name: 'My host is gone' }).click();
+        await page.getByRole('heading', { name: 'Your host is gone' }).waitFor();
       },
     },
-    backup: { answers: nothing(), at: "#/backup" },
-    "backup-vault": {
+    backup: { answers: nothing(), at: '#/backup' },
+    'backup-vault': {
       answers: nothing({ ...chosen, look_into: { value: vault } }),
-      at: "#/backup",
+      at: '#/backup',
       before: open,
     },
-    "backup-imported": {
+    'backup-imported': {
       answers: kept({
         ...chosen,
         look_into: { value: backup },
         import: { value: imported },
       }),
-      at: "#/backup",
+      at: '#/backup',
       before: async (page) => {
         await open(page);
-        await page.getByRole("button", { name: "Import it" }).click();
-        await page.getByRole("status").waitFor();
+        await page.getByRole('button', { name: 'Import it' }).click();
+        await page.getByRole('status').waitFor();
       },
     },
-    recovery: { answers: kept(), at: "#/recovery" },
-    "recovery-none": { answers: nothing(), at: "#/recovery" },
+    recovery: { answers: kept(), at: '#/recovery' },
+    'recovery-none': { answers: nothing(), at: '#/recovery' },
     settings: {
       answers: kept({
         preferences: {
           value: { ...preferences, quiet: { from: 1320, to: 420 } },
         },
       }),
-      at: "#/settings",
+      at: '#/settings',
     },
-    "settings-refused": {
+    'settings-refused': {
       answers: kept({ set_preferences: { refused: settingWrong } }),
-      at: "#/settings",
+      at: '#/settings',
       before: async (page) => {
-        await page
-          .getByRole("button", { name: "For those who run their own servers" })
-          .click();
-        await page.getByLabel("Directory of identities").fill("nonsense");
-        await page.keyboard.press("Enter");
-        await page.getByText("is no https address").waitFor();
+        await page.getByRole('button', { name: 'For those who run their own servers' }).click();
+        await page.getByLabel('Directory of identities').fill('nonsense');
+        await page.keyboard.press('Enter');
+        await page.getByText('is no https address').waitFor();
       },
     },
     diagnostics: {
@@ -272,21 +265,21 @@ export function roomScenes({ NOW, account: known, person, hostDown, answers }) {
         standing: {
           value: [
             {
-              about: { kind: "account", did: account.did },
+              about: { kind: 'account', did: account.did },
               since: NOW - 74 * HOUR,
               problem: hostDown,
             },
           ],
         },
       }),
-      at: "#/diagnostics",
+      at: '#/diagnostics',
     },
     report: {
       answers: kept(),
-      at: "#/diagnostics",
+      at: '#/diagnostics',
       before: async (page) => {
-        await page.getByRole("button", { name: "Make a report" }).click();
-        await page.getByRole("textbox", { name: "The report" }).waitFor();
+        await page.getByRole('button', { name: 'Make a report' }).click();
+        await page.getByRole('textbox', { name: 'The report' }).waitFor();
       },
     },
   };

@@ -1,0 +1,45 @@
+// Opens made-up scenes in a browser, for the tests of the file that imports it.
+import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
+import { NOW, scenes } from './made-up.mjs';
+import { openPage, servePages, startBrowser } from './pages.mjs';
+
+let server;
+let browser;
+
+before(async () => {
+  server = await servePages();
+  browser = await startBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  server?.close();
+});
+
+/** Opens a scene, does what comes before looking, and hands it over; the page must not have complained. */
+export async function look(name, options, work) {
+  const { answers, before, at = '' } = scenes[name];
+  const { page, complaints, close } = await openPage(browser, server.address + at, answers, { now: NOW, ...options });
+  try {
+    await before?.(page);
+    await work(page);
+    assert.deepEqual(complaints, []);
+  } finally {
+    await close();
+  }
+}
+
+/** What the focused control says of itself. */
+export const focused = (page) =>
+  page.evaluate(() => {
+    const { tagName, textContent } = document.activeElement;
+    return tagName === 'BODY' ? tagName : textContent.trim() || tagName;
+  });
+
+/** What was asked of the engine under this name, in order. */
+export const asked = (page, command) =>
+  page.evaluate(
+    (name) => window.__engine.asked.filter(([asked]) => asked === name).map(([, question]) => question),
+    command,
+  );
