@@ -16,7 +16,9 @@ mod words;
 use std::process::ExitCode;
 
 use tauri::{AppHandle, Manager, RunEvent, Runtime};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::desk::Desk;
 
@@ -26,10 +28,14 @@ const HIDDEN: &str = "--hidden";
 /// Runs Skykeep until it is told to quit.
 pub fn run() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,skykeep=info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let printed = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .init();
+        .with_filter(filter);
+    // Without a home folder there is no log, and the engine says why when it opens.
+    let kept = skykeep_engine::location()
+        .ok()
+        .map(|folder| skykeep_engine::logs::layer(&folder));
+    tracing_subscriber::registry().with(printed).with(kept).init();
 
     let bindings = bindings::builder();
     let app = tauri::Builder::default()

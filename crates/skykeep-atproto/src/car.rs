@@ -84,6 +84,47 @@ pub fn read_header(bytes: &[u8]) -> Result<Vec<Cid>, Error> {
     }
 }
 
+/// The blocks of a small CAR that is in memory, in file order, each hashed against its CID. Roots are not looked at.
+///
+/// Errors: `Cbor`, `Shape`, `TooLarge` for a section past [`MAX_SECTION`], `HashMismatch`.
+pub fn blocks(bytes: &[u8]) -> Result<Vec<(Cid, &[u8])>, Error> {
+    let (header, mut rest) = piece(bytes, MAX_HEADER)?;
+    read_header(header)?;
+    let mut blocks = Vec::new();
+    while !rest.is_empty() {
+        let (block, after) = piece(rest, MAX_SECTION)?;
+        let (cid, data) = section(block)?;
+        if !cid.names(data) {
+            return Err(Error::HashMismatch { cid });
+        }
+        blocks.push((cid, data));
+        rest = after;
+    }
+    Ok(blocks)
+}
+
+/// One piece with its length before it, and what follows.
+fn piece(bytes: &[u8], limit: usize) -> Result<(&[u8], &[u8]), Error> {
+    let Varint::Value(len, at) = varint(bytes) else {
+        return Err(cut());
+    };
+    let len = usize::try_from(len).unwrap_or(usize::MAX);
+    if len > limit {
+        return Err(Error::TooLarge {
+            what: "CAR section",
+            limit: limit as u64,
+        });
+    }
+    bytes[at..].split_at_checked(len).ok_or_else(cut)
+}
+
+fn cut() -> Error {
+    Error::Shape {
+        what: "CAR",
+        reason: "it ends inside a section",
+    }
+}
+
 /// The header of a CAR with one root, its length included.
 pub fn header(root: Cid) -> Vec<u8> {
     let mut writer = Writer::new();

@@ -76,6 +76,40 @@ fn tree_link(reader: &mut Reader<'_>) -> Result<Option<Cid>, Error> {
     }
 }
 
+/// One node by itself: its keys, and the subtrees between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its keys, as paths in ascending order; all of one layer in an honest tree, which is not looked at here.
+    pub keys: Vec<Vec<u8>>,
+    /// The subtrees of the layer below, from left to right.
+    pub children: Vec<Cid>,
+}
+
+impl Node {
+    /// Reads the node of this name. Errors: `HashMismatch`; `Cbor`; `Shape` for a key that builds on none.
+    pub fn read(cid: &Cid, bytes: &[u8]) -> Result<Self, Error> {
+        if !cid.names(bytes) {
+            return Err(Error::HashMismatch { cid: *cid });
+        }
+        let mut entries = Vec::new();
+        let mut node = Self {
+            children: decode(bytes, &mut entries)?.into_iter().collect(),
+            keys: Vec::with_capacity(entries.len()),
+        };
+        for entry in &entries {
+            let before = node.keys.last().map_or(&[][..], Vec::as_slice);
+            let shared = before.get(..entry.prefix).ok_or(Error::Shape {
+                what: "MST node",
+                reason: "a key shares more than there is with the one before it",
+            })?;
+            let key = [shared, entry.suffix].concat();
+            node.keys.push(key);
+            node.children.extend(entry.right);
+        }
+        Ok(node)
+    }
+}
+
 /// The whole tree of a set of records.
 #[derive(Debug, Clone)]
 pub struct Tree {
@@ -180,6 +214,32 @@ mod tests {
             ],
             "bafyreicmahysq4n6wfuxo522m6dpiy7z7qzym3dzs756t5n7nfdgccwq7m",
         );
+    }
+
+    #[test]
+    fn nodes_read_by_themselves_lead_to_every_record() {
+        let records: BTreeMap<String, Cid> = (0..500)
+            .map(|n| (format!("app.bsky.feed.post/{n:013}"), Cid::of(Codec::DagCbor, &[1])))
+            .collect();
+        let tree = build(&records);
+        let blocks: BTreeMap<Vec<u8>, &Vec<u8>> = tree
+            .nodes
+            .iter()
+            .map(|(cid, bytes)| (cid.to_bytes().to_vec(), bytes))
+            .collect();
+        let (mut left, mut keys) = (vec![tree.root], Vec::new());
+        while let Some(cid) = left.pop() {
+            let node = Node::read(&cid, blocks[&cid.to_bytes().to_vec()]).unwrap();
+            keys.extend(node.keys.into_iter().map(|key| String::from_utf8(key).unwrap()));
+            left.extend(node.children);
+        }
+        keys.sort();
+        assert!(keys.iter().eq(records.keys()), "{} keys", keys.len());
+        let other = Cid::of(Codec::DagCbor, b"other");
+        assert!(matches!(
+            Node::read(&other, &tree.nodes[0].1),
+            Err(Error::HashMismatch { .. })
+        ));
     }
 
     #[test]

@@ -13,12 +13,15 @@ mod verbs;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::arguments::{Arguments, Verb};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    log(arguments.verbose);
+    log(arguments.verbose, matches!(arguments.verb, Verb::Run));
     let passed = match arguments.verb {
         Verb::Inspect { what } => inspect::run(&what, arguments.json),
         verb => verbs::run(verb, arguments.json),
@@ -26,8 +29,9 @@ fn main() -> ExitCode {
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Logs to standard error: warnings, or with `-v` what a person might ask about, with `-vv` everything.
-fn log(verbose: u8) {
+/// Logs to standard error: warnings, or with `-v` what a person might ask about, with `-vv` everything. What runs for
+/// long also writes the log that a report ends with.
+fn log(verbose: u8, lasting: bool) {
     let usual = match verbose {
         0 => "off",
         1 => "info",
@@ -35,8 +39,12 @@ fn log(verbose: u8) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("SKYKEEP_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(usual));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let printed = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .init();
+        .with_filter(filter);
+    let kept = lasting
+        .then(skykeep_engine::location)
+        .and_then(Result::ok)
+        .map(|folder| skykeep_engine::logs::layer(&folder));
+    tracing_subscriber::registry().with(printed).with(kept).init();
 }

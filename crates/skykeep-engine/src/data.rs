@@ -100,7 +100,7 @@ impl DataFolder {
 }
 
 /// Makes a folder that only its owner can look into.
-fn create_private(path: &Path) -> io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

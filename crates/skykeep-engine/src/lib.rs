@@ -19,6 +19,7 @@ mod handover;
 mod history;
 mod import;
 pub mod keys;
+pub mod logs;
 pub mod machine;
 mod opened;
 mod pause;

@@ -21,6 +21,8 @@ use crate::xrpc::Client;
 const SMALL: u64 = 100 * 1024;
 /// Largest page of blob names: 1,000 of them are 63 KB.
 const PAGE: u64 = 1024 * 1024;
+/// Largest answer of a few blocks: tree nodes of a kilobyte or two each.
+const BLOCKS: u64 = 2 * 1024 * 1024;
 /// Pages of a list of blobs that we read at most: five million blobs.
 const PAGES: u32 = 5000;
 /// Largest record: 1 MiB of CBOR is at most twice that in JSON.
@@ -205,6 +207,18 @@ impl Pds {
         Ok(Download { bytes, content_type })
     }
 
+    /// Single blocks of the repository, as a CAR without roots: at most 60 of them, so that the address stays short.
+    ///
+    /// Nothing is compared with what was asked for. Errors: as [`Pds::get_latest_commit`]; `Xrpc` when one of them is not
+    /// there.
+    pub async fn get_blocks(&self, did: &Did, cids: &[Cid], cancel: &CancellationToken) -> Result<Vec<u8>, Error> {
+        let names: Vec<String> = cids.iter().take(60).map(ToString::to_string).collect();
+        let parameters: Vec<(&str, &str)> = names.iter().map(|name| ("cids", name.as_str())).collect();
+        let question = self.question("com.atproto.sync.getBlocks", did, &parameters, "blocks", BLOCKS);
+        let answer = self.client.ask(&question.kind(Kind::Repo), cancel).await?;
+        Ok(answer.bytes)
+    }
+
     /// The blobs that records of the account refer to: all, or those of records written after `since`.
     pub fn list_blobs(&self, did: &Did, since: Option<&Tid>) -> BlobList {
         BlobList {
@@ -347,6 +361,11 @@ pub struct BlobPage {
 }
 
 impl BlobList {
+    /// Whether the last page was the last one, as far as the host has said.
+    pub const fn is_ended(&self) -> bool {
+        self.ended
+    }
+
     /// The next page, never empty; `None` after the last one.
     ///
     /// Errors: as [`Pds::get_latest_commit`]; `BadBody` when the list cannot end, because its cursor stands still or it

@@ -107,6 +107,11 @@ fn choose(data_dir: &Path, choice: Option<&OsStr>, file: Option<&OsStr>) -> Resu
     }
 }
 
+/// What the operating system's keychain calls the writer key of the data folder of this id, for people who look for it.
+pub(crate) fn entry(folder_id: &str) -> String {
+    format!("{}: {}.{folder_id}", os_keychain::SERVICE, SecretName::writer())
+}
+
 /// The name under which this data folder's secrets are in the keychain, made at first use.
 ///
 /// All data folders of a person share one keychain. Two that shared a writer key would both count from where they

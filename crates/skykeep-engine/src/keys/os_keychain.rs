@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::{Error, KeyStore, Kind, LARGEST, Secret, SecretName};
 
 /// Under which all our entries are filed.
-const SERVICE: &str = "app.skykeep.desktop";
+pub(super) const SERVICE: &str = "app.skykeep.desktop";
 /// How long a person has to unlock the keychain when it asks.
 const PATIENCE: Duration = Duration::from_secs(90);
 
