@@ -86,14 +86,20 @@ async fn a_person_sees_how_much_there_is_what_happened_and_what_changed() {
     let session = network.a().sign_in(&account).await.unwrap();
     let written = session.post("Soon gone").await.unwrap();
     engine.back_up(&did).await.unwrap();
-    session.delete_record("app.bsky.feed.post", written.rkey()).await.unwrap();
+    session
+        .delete_record("app.bsky.feed.post", written.rkey())
+        .await
+        .unwrap();
     session.post("Still here").await.unwrap();
     engine.back_up(&did).await.unwrap();
     let snapshots = engine.snapshots(&did).await.unwrap();
     let changes = engine.changes(&did, &snapshots[0].id).await.unwrap();
     assert_eq!(changes.before.as_ref(), Some(&snapshots[1].id));
     let posts = &changes.collections[0];
-    assert_eq!((posts.collection.as_str(), posts.added, posts.removed), ("app.bsky.feed.post", 1, 1));
+    assert_eq!(
+        (posts.collection.as_str(), posts.added, posts.removed),
+        ("app.bsky.feed.post", 1, 1)
+    );
     assert_eq!(changes.removed[0].text.as_deref(), Some("Soon gone"));
     assert!(changes.removed[0].created.is_some_and(|created| created >= before));
     assert_eq!(engine.changes(&did, &snapshots[0].id).await.unwrap(), changes);
@@ -103,7 +109,12 @@ async fn a_person_sees_how_much_there_is_what_happened_and_what_changed() {
 
     // The report says whose and how, and none of the secrets.
     let report = engine.report().await.unwrap();
-    for part in ["alice.test", &account.did, env!("CARGO_PKG_VERSION"), "kept something new"] {
+    for part in [
+        "alice.test",
+        &account.did,
+        env!("CARGO_PKG_VERSION"),
+        "kept something new",
+    ] {
         assert!(report.contains(part), "{part:?} is not said: {report}");
     }
     assert!(!report.contains("a passphrase of tests"));
@@ -138,14 +149,33 @@ async fn looking_into_a_folder_tells_what_is_there_and_changes_nothing() {
     fs::create_dir(other.spare("drive")).unwrap();
     fs::rename(keep.place(), &place).unwrap();
     let before = hashes(&place);
-    let inside = fs::read_dir(place.join("accounts")).unwrap().next().unwrap().unwrap().path();
-    for path in [place.clone(), other.spare("drive"), inside.join("snapshots"), place.join("README.txt")] {
+    let inside = fs::read_dir(place.join("accounts"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    for path in [
+        place.clone(),
+        other.spare("drive"),
+        inside.join("snapshots"),
+        place.join("README.txt"),
+    ] {
         let opened = other.engine.look_into(&path).await.unwrap();
         assert_eq!(opened.path, place.display().to_string(), "{path:?}");
-        assert_eq!((opened.kind, opened.known, opened.problems), (OpenedKind::Vault, false, Vec::new()));
+        assert_eq!(
+            (opened.kind, opened.known, opened.problems),
+            (OpenedKind::Vault, false, Vec::new())
+        );
         let found = &opened.accounts[0];
-        assert_eq!((found.did.as_str(), found.handle.as_deref()), (did.as_str(), Some("alice.test")));
-        assert_eq!((found.records, found.media), (account.records, account.blobs.len() as u64));
+        assert_eq!(
+            (found.did.as_str(), found.handle.as_deref()),
+            (did.as_str(), Some("alice.test"))
+        );
+        assert_eq!(
+            (found.records, found.media),
+            (account.records, account.blobs.len() as u64)
+        );
         assert!(found.newest.is_some() && found.snapshots >= 1 && !found.known);
     }
     assert_eq!(hashes(&place), before, "looking changes nothing");
@@ -155,8 +185,14 @@ async fn looking_into_a_folder_tells_what_is_there_and_changes_nothing() {
     let opened = other.engine.look_into(&export).await.unwrap();
     assert_eq!((opened.kind, opened.problems), (OpenedKind::Backup, Vec::new()));
     let found = &opened.accounts[0];
-    assert_eq!((found.did.as_str(), found.handle.as_deref()), (did.as_str(), Some("alice.test")));
-    assert_eq!((found.records, found.media), (account.records, account.blobs.len() as u64));
+    assert_eq!(
+        (found.did.as_str(), found.handle.as_deref()),
+        (did.as_str(), Some("alice.test"))
+    );
+    assert_eq!(
+        (found.records, found.media),
+        (account.records, account.blobs.len() as u64)
+    );
     assert_eq!(hashes(&export), before, "looking changes nothing");
 
     // Damage is said, and what is left is listed.

@@ -1,7 +1,7 @@
 //! The data folder: what Skykeep remembers on this computer, and the lock that makes it one engine's.
 //!
-//! `settings.toml`, `catalogue.db`, `staging/` (a vault), `incoming/` (downloads not yet proved), `keys/`, `engine.lock`,
-//! `engine.sock`. It is never on a drive that people unplug. Both faces use the same one.
+//! `settings.toml`, `catalogue.db`, `staging/` (a vault), `incoming/` (downloads not yet proved), `keys/`, `logs/`,
+//! `engine.lock`, `engine.sock`. It is never on a drive that people unplug. Both faces use the same one.
 
 use std::env;
 use std::fs::{self, File, TryLockError};
