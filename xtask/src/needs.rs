@@ -52,8 +52,16 @@ const DESKTOP: &[&str] = &[
     "xvfb",
 ];
 
-/// What tests drive besides: file systems that drives come with, and programs that stop or look at others.
-const TESTS: &[&str] = &["exfat-fuse", "exfatprogs", "libglib2.0-bin", "procps", "strace"];
+/// What tests drive besides: file systems that drives come with, services that say how a machine is, and programs
+/// that stop or look at others.
+const TESTS: &[&str] = &[
+    "exfat-fuse",
+    "exfatprogs",
+    "libglib2.0-bin",
+    "procps",
+    "python3-dbusmock",
+    "strace",
+];
 
 /// To check a package that was built.
 const PACKAGE: &[&str] = &["desktop-file-utils"];

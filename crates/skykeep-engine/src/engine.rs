@@ -425,7 +425,7 @@ impl Inner {
             facts.last_listed = Some(now);
             facts.free = free;
             catalogue.set_place(&id, &facts)?;
-            catalogue.clear_except(&Subject::Place(id), &[problem::DAMAGE_FOUND])
+            catalogue.clear_except(&Subject::Place(id), &[problem::DAMAGE_FOUND, problem::MENDED])
         })
         .await?;
         let _ = self.events.send(Event::Places);
@@ -459,7 +459,7 @@ impl Inner {
         })
     }
 
-    /// A problem stands until it is cleared. A new one is told to the person.
+    /// A problem stands until it is cleared. Whether a person is told is decided by [`crate::notice`].
     pub(crate) async fn raise(&self, subject: &Subject, error: &Error, now: Timestamp) -> Result<(), Error> {
         self.raise_problem(subject, problem::to_problem(error), now).await
     }
@@ -471,16 +471,9 @@ impl Inner {
     }
 
     pub(crate) async fn raise_problem(&self, subject: &Subject, problem: Problem, now: Timestamp) -> Result<(), Error> {
-        let (subject, told, subject_told) = (subject.clone(), problem.clone(), subject.clone());
-        let new = self
-            .ask(move |catalogue| catalogue.raise(&subject, &problem, now))
+        let subject = subject.clone();
+        self.ask(move |catalogue| catalogue.raise(&subject, &problem, now).map(drop))
             .await?;
-        if new && told.severity > crate::api::Severity::Note {
-            let _ = self.events.send(Event::Notify {
-                about: subject_told.into(),
-                problem: told,
-            });
-        }
         self.listen_changed();
         Ok(())
     }

@@ -21,6 +21,7 @@ mod import;
 pub mod keys;
 pub mod logs;
 pub mod machine;
+mod notice;
 mod opened;
 mod pause;
 mod places;

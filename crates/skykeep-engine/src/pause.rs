@@ -8,6 +8,7 @@
 //! - "Back up now" is a person's word and needs no end of a pause.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use skykeep_atproto::Did;
 use tracing::info;
@@ -97,6 +98,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Pauses all accounts until tomorrow morning. Errors: `Data`.
+    pub async fn pause_until_tomorrow(&self) -> Result<(), Error> {
+        let until = tomorrow(Timestamp::now(), &TimeZone::system());
+        self.pause(None, Some(until.as_millisecond())).await
+    }
+
     /// Ends a pause of an account, or of all. Errors: `Unknown`, `Data`.
     pub async fn resume(&self, did: Option<&Did>) -> Result<(), Error> {
         let now = Timestamp::now();
@@ -107,6 +114,14 @@ impl Engine {
         self.inner.listen_changed();
         Ok(())
     }
+}
+
+/// When "until tomorrow" is over: at six in the morning of the next day, by the clock on the wall.
+fn tomorrow(now: Timestamp, zone: &TimeZone) -> Timestamp {
+    let wall = now.to_zoned(zone.clone()).datetime();
+    let morning = wall.date().tomorrow().map(|day| day.at(6, 0, 0, 0));
+    let morning = morning.and_then(|morning| zone.to_ambiguous_zoned(morning).compatible());
+    morning.map_or(now, |morning| morning.timestamp())
 }
 
 /// Pauses an account, or all; `None` when there is no such account.
@@ -180,6 +195,23 @@ mod tests {
         set(&mut settings, None, Pause::Open).unwrap();
         assert_eq!(left(&settings, 1_000_000), [Pause::Open, Pause::Open]);
         assert!(set(&mut settings, Some(&did('c')), Pause::Open).is_none());
+    }
+
+    #[test]
+    fn tomorrow_begins_when_people_get_up() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        for (now, expected) in [
+            ("2026-11-22T14:00:00Z", "2026-11-23T05:00:00Z"),
+            ("2026-11-22T22:59:00Z", "2026-11-23T05:00:00Z"),
+            ("2026-11-22T23:00:00Z", "2026-11-24T05:00:00Z"),
+            ("2026-03-28T12:00:00Z", "2026-03-29T04:00:00Z"),
+        ] {
+            assert_eq!(
+                tomorrow(now.parse().unwrap(), &zone),
+                expected.parse().unwrap(),
+                "{now}"
+            );
+        }
     }
 
     #[test]

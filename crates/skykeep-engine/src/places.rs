@@ -217,7 +217,8 @@ impl Engine {
             .iter()
             .filter(|file| !still(file))
             .map(|file| file.path().to_string());
-        let mended = mended.collect();
+        let mended: Vec<String> = mended.collect();
+        let put_right = (!mended.is_empty()).then(|| problem::mended(&place.name, mended.len()));
         let check = Check {
             mended,
             ..to_check(place, &report)
@@ -238,12 +239,16 @@ impl Engine {
                     },
                 )?;
                 let subject = Subject::Place(id);
+                if let Some(problem) = put_right {
+                    catalogue.raise(&subject, &problem, now)?;
+                }
                 match found {
                     Some(problem) => catalogue.raise(&subject, &problem, now).map(drop),
                     None => catalogue.clear(&subject, problem::DAMAGE_FOUND).map(drop),
                 }
             })
             .await?;
+        inner.wake.notify_one();
         let _ = inner.events.send(Event::Places);
         Ok(check)
     }

@@ -26,6 +26,18 @@ pub(crate) const SHRUNK: &str = "shrunk";
 /// What says that the record of an identity does not hold, or says that there is none any more.
 pub(crate) const IDENTITY_BAD: [&str; 2] = ["identity_log_bad", "identity_ended"];
 
+/// No backup was good for days.
+pub(crate) const OVERDUE: &str = "overdue";
+
+/// A drive was not seen for a while.
+pub(crate) const PLACE_AWAY: &str = "place_away";
+
+/// Nothing fits into a place any more.
+pub(crate) const PLACE_FULL: &str = "place_full";
+
+/// Damage that a check found and put right; it stands until a person was told.
+pub(crate) const MENDED: &str = "mended";
+
 /// The keychain did not answer when the engine opened; it stands until one does.
 pub(crate) const KEYCHAIN_FAILED: &str = "keychain_failed";
 
@@ -103,6 +115,30 @@ pub(crate) fn opened_damaged(folder: &Path, files: u64, detail: &str) -> Problem
         .with("folder", shown(folder))
         .with("files", files)
         .detail(detail)
+        .into_problem()
+}
+
+/// What a person reads about an account that was not backed up for days.
+pub(crate) fn overdue(account: &str, days: i64) -> Problem {
+    draft(OVERDUE, NeedsYou, &[BackUpNow])
+        .with("account", account)
+        .with("count", days)
+        .into_problem()
+}
+
+/// What a person reads about a drive that was not seen for days.
+pub(crate) fn place_away(place: &str, days: i64) -> Problem {
+    draft(PLACE_AWAY, NeedsYou, &[])
+        .with("place", place)
+        .with("count", days)
+        .into_problem()
+}
+
+/// What a person reads about files that were damaged and are whole again.
+pub(crate) fn mended(place: &str, files: usize) -> Problem {
+    draft(MENDED, Note, &[])
+        .with("place", place)
+        .with("count", files)
         .into_problem()
 }
 
@@ -251,7 +287,7 @@ fn of_place(name: &str, error: &Vault) -> Draft {
     match error {
         Vault::Missing => draft("place_missing", Note, &[TryAgain, ChoosePlace]),
         Vault::ReadOnly => draft("place_read_only", NeedsYou, &[TryAgain, ChoosePlace]),
-        Vault::Full { .. } => draft("place_full", NeedsYou, &[TryAgain, ChoosePlace]),
+        Vault::Full { .. } => draft(PLACE_FULL, NeedsYou, &[TryAgain, ChoosePlace]),
         Vault::FileTooLarge { .. } => draft("place_file_too_large", NeedsYou, &[ChoosePlace, ShowDetail]),
         Vault::NotAVault { .. } => draft("place_not_vault", NeedsYou, &[ChoosePlace, TryAgain]),
         Vault::NotEmpty => draft("place_not_empty", NeedsYou, &[ChoosePlace]),
@@ -564,6 +600,9 @@ mod tests {
         problems.push(shrunk(60, 3));
         problems.push(damage_found("Drive", 2, 1));
         problems.push(behind("Drive", 3));
+        problems.push(overdue("alice.test", 1));
+        problems.push(place_away("Drive", 8));
+        problems.push(mended("Drive", 2));
         problems.push(opened_damaged(Path::new("/media/drive"), 2, "a list"));
         let mut seen = BTreeSet::new();
         for problem in problems {

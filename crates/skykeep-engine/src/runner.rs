@@ -114,6 +114,7 @@ impl Engine {
             }
             dues.push(due);
         }
+        self.tell(now).await?;
         if inner.waits_otherwise(&dues) {
             inner.listen_changed();
         }

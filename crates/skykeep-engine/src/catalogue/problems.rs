@@ -1,5 +1,6 @@
 //! Problems that stand until what caused them is over.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -99,6 +100,34 @@ impl Catalogue {
     /// The problems of one subject, most severe first, then oldest first. Errors: `Unreadable`.
     pub fn problems_of(&self, subject: &Subject) -> Result<Vec<Standing>, Error> {
         self.standing(Some(subject))
+    }
+
+    /// What a person was told unasked, and when: by subject and code.
+    pub fn told(&self) -> Result<BTreeMap<(String, String), Timestamp>, Error> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached("SELECT subject, code, at FROM told")?;
+        let rows = statement.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), time(row.get(2)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Remembers that a person was told.
+    pub fn set_told(&self, subject: &Subject, code: &str, at: Timestamp) -> Result<(), Error> {
+        self.write(|transaction| {
+            let sql = "INSERT OR REPLACE INTO told (subject, code, at) VALUES (?1, ?2, ?3)";
+            transaction
+                .prepare_cached(sql)?
+                .execute(params![subject.to_string(), code, millis(at)])?;
+            Ok(())
+        })
+    }
+
+    /// Forgets that a person was told: it is over.
+    pub fn forget_told(&self, subject: &str, code: &str) -> Result<(), Error> {
+        self.write(|transaction| {
+            let sql = "DELETE FROM told WHERE subject = ?1 AND code = ?2";
+            transaction.prepare_cached(sql)?.execute(params![subject, code])?;
+            Ok(())
+        })
     }
 
     fn standing(&self, subject: Option<&Subject>) -> Result<Vec<Standing>, Error> {

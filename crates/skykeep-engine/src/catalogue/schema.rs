@@ -88,6 +88,13 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE accounts ADD COLUMN identity_read INTEGER;
 ",
+    "
+    CREATE TABLE told (
+        subject TEXT NOT NULL, code TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (subject, code)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Reads the version: 0 is a new, empty file.

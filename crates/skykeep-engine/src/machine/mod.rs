@@ -1,11 +1,13 @@
 //! The machine: whether there is a network, what it runs on, and whether it has just woken up.
 //!
 //! Read into [`MachineFacts`], which [`crate::schedule`] takes as an argument. Promise: what is not known is said to be
-//! not known, and nothing here waits for long or fails. Linux says all of it; other systems, for now, only the clock.
+//! not known, and nothing here waits for long or fails. Linux says all of it, macOS what feeds it; other systems, for now, only the clock.
 
-pub mod drive;
 #[cfg(target_os = "linux")]
-mod metered;
+mod bus;
+pub mod drive;
+#[cfg(target_os = "macos")]
+mod macos;
 #[cfg(target_os = "linux")]
 mod network;
 #[cfg(target_os = "linux")]
@@ -92,7 +94,7 @@ pub struct Machine {
     /// Everything asked is on this computer: the network counts as up.
     loopback: bool,
     #[cfg(target_os = "linux")]
-    metered: metered::Metered,
+    bus: bus::Bus,
 }
 
 impl Machine {
@@ -106,7 +108,7 @@ impl Machine {
             awake_since: now,
             loopback: env::var_os("SKYKEEP_LOOPBACK_HTTP").is_some_and(|value| value == "1"),
             #[cfg(target_os = "linux")]
-            metered: metered::Metered::default(),
+            bus: bus::Bus::default(),
         }
     }
 
@@ -115,13 +117,48 @@ impl Machine {
         let leap = self.beat(now, self.started.elapsed());
         if leap != Leap::None {
             tracing::info!(?leap, "the clock did not run evenly");
+            #[cfg(target_os = "linux")]
+            self.bus.forget();
         }
-        let network = self.network();
+        self.facts()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn facts(&mut self) -> MachineFacts {
+        let now = Instant::now();
+        let (link, supply) = (self.bus.link(now), self.bus.supply(now));
+        let supplies = std::path::Path::new("/sys/class/power_supply");
         MachineFacts {
-            network,
-            on_battery: on_battery(),
+            network: match self.loopback {
+                true => Network::Up,
+                false => both(link.network, network::read()),
+            },
+            on_battery: supply.on_battery.or_else(|| power::on_battery(supplies)),
+            battery: supply.level.or_else(|| power::level(supplies)),
+            metered: link.metered.filter(|_| !self.loopback),
+            awake_since: self.awake_since,
+        }
+    }
+
+    #[cfg(target_os = "macos")]
+    fn facts(&mut self) -> MachineFacts {
+        let (on_battery, battery) = macos::supply();
+        MachineFacts {
+            network: if self.loopback { Network::Up } else { Network::Unknown },
+            on_battery,
+            battery,
+            metered: None,
+            awake_since: self.awake_since,
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "macos")))]
+    fn facts(&mut self) -> MachineFacts {
+        MachineFacts {
+            network: if self.loopback { Network::Up } else { Network::Unknown },
+            on_battery: None,
             battery: None,
-            metered: self.metered(network),
+            metered: None,
             awake_since: self.awake_since,
         }
     }
@@ -136,40 +173,16 @@ impl Machine {
         }
         leap
     }
-
-    fn network(&self) -> Network {
-        if self.loopback {
-            return Network::Up;
-        }
-        #[cfg(target_os = "linux")]
-        return network::read();
-        #[cfg(not(target_os = "linux"))]
-        Network::Unknown
-    }
-
-    #[cfg(target_os = "linux")]
-    fn metered(&mut self, network: Network) -> Option<bool> {
-        if self.loopback || network == Network::Down {
-            None
-        } else {
-            self.metered.read(Instant::now())
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn metered(&mut self, _: Network) -> Option<bool> {
-        None
-    }
 }
 
+/// What NetworkManager and the routes say together. Where it manages none of the connections, the routes know better.
 #[cfg(target_os = "linux")]
-fn on_battery() -> Option<bool> {
-    power::on_battery(std::path::Path::new("/sys/class/power_supply"))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn on_battery() -> Option<bool> {
-    None
+fn both(manager: Option<Network>, routes: Network) -> Network {
+    match (manager, routes) {
+        (None, routes) => routes,
+        (Some(Network::Down), Network::Up) => Network::Unknown,
+        (Some(said), _) => said,
+    }
 }
 
 #[cfg(test)]
@@ -228,6 +241,23 @@ mod tests {
                 "at {wall}"
             );
             assert_eq!(machine.awake_since, at(awake_since), "at {wall}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn routes_are_believed_where_network_manager_has_nothing_to_say() {
+        use Network::{Down, Unknown, Up};
+        for (manager, routes, expected) in [
+            (None, Up, Up),
+            (None, Down, Down),
+            (Some(Up), Up, Up),
+            (Some(Down), Down, Down),
+            (Some(Down), Unknown, Down),
+            (Some(Down), Up, Unknown),
+            (Some(Unknown), Up, Unknown),
+        ] {
+            assert_eq!(both(manager, routes), expected, "{manager:?} {routes:?}");
         }
     }
 

@@ -38,6 +38,18 @@ pub(super) fn on_battery(supplies: &Path) -> Option<bool> {
     }
 }
 
+/// How full the machine's battery is, in percent; the fullest, where there are several.
+pub(super) fn level(supplies: &Path) -> Option<u8> {
+    let says = |supply: &Path, name: &str| fs::read_to_string(supply.join(name)).unwrap_or_default();
+    fs::read_dir(supplies)
+        .ok()?
+        .flatten()
+        .map(|supply| supply.path())
+        .filter(|supply| says(supply, "type").trim() == "Battery" && says(supply, "scope").trim() != "Device")
+        .filter_map(|supply| says(&supply, "capacity").trim().parse().ok())
+        .max()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +86,25 @@ mod tests {
         check(&[MOUSE], Some(false));
         check(&[MOUSE, CHARGER_OUT, DISCHARGING], Some(true));
         assert_eq!(on_battery(Path::new("/nowhere")), None);
+    }
+
+    #[test]
+    fn the_level_is_that_of_the_machines_own_battery() {
+        let dir = tempfile::tempdir().unwrap();
+        let supply = |name: &str, files: &[(&str, &str)]| {
+            let supply = dir.path().join(name);
+            fs::create_dir(&supply).unwrap();
+            for (name, content) in files {
+                fs::write(supply.join(name), format!("{content}\n")).unwrap();
+            }
+        };
+        assert_eq!(level(dir.path()), None);
+        supply("mouse", &[("type", "Battery"), ("scope", "Device"), ("capacity", "99")]);
+        supply("ac", &[("type", "Mains"), ("online", "0")]);
+        assert_eq!(level(dir.path()), None);
+        supply("bat0", &[("type", "Battery"), ("capacity", "18")]);
+        assert_eq!(level(dir.path()), Some(18));
+        supply("bat1", &[("type", "Battery"), ("scope", "System"), ("capacity", "73")]);
+        assert_eq!(level(dir.path()), Some(73));
     }
 }

@@ -157,7 +157,7 @@ fn what_an_older_version_wrote_is_counted_and_measured_again() {
              ALTER TABLE runs DROP COLUMN outcome;
              ALTER TABLE snapshots DROP COLUMN unchanged; ALTER TABLE snapshots DROP COLUMN bytes;
              ALTER TABLE snapshots DROP COLUMN media_bytes;
-             ALTER TABLE accounts DROP COLUMN identity_read;
+             ALTER TABLE accounts DROP COLUMN identity_read; DROP TABLE told;
              PRAGMA user_version = 1;",
         )
         .unwrap();
