@@ -44,6 +44,8 @@ pub(crate) fn builder() -> Builder<Wry> {
             commands::stored,
             commands::report,
             commands::save_report,
+            commands::starts_with_system,
+            commands::set_starts_with_system,
         ])
         .events(collect_events![EngineEvent])
         // Milliseconds and byte counts stay far below 2^53, where a JavaScript number is still exact.

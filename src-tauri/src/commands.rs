@@ -8,6 +8,7 @@ use skykeep_engine::api::{
 };
 use skykeep_engine::{Error, Exported, ImportedSnapshot};
 use tauri::{AppHandle, State, Wry};
+use tauri_plugin_autostart::ManagerExt;
 use tauri_plugin_opener::OpenerExt;
 
 use crate::desk::{Desk, Refused};
@@ -274,4 +275,23 @@ pub(crate) async fn report(app: App, desk: TheDesk<'_>) -> Answer<String> {
 #[specta::specta]
 pub(crate) async fn save_report(app: App, desk: TheDesk<'_>, path: PathBuf, text: String) -> Answer<()> {
     Ok(desk.engine(&app).await?.save_report(&path, &text).await?)
+}
+
+/// Whether Skykeep starts with the system, without its window.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn starts_with_system(app: App) -> bool {
+    app.autolaunch().is_enabled().unwrap_or(false)
+}
+
+/// Lets Skykeep start with the system, or not; whether it does now.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn set_starts_with_system(app: App, starts: bool) -> bool {
+    let manager = app.autolaunch();
+    let set = if starts { manager.enable() } else { manager.disable() };
+    if let Err(error) = set {
+        tracing::warn!(%error, starts, "the system did not take it");
+    }
+    manager.is_enabled().unwrap_or(false)
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use skykeep_engine::api::Problem;
+use skykeep_engine::api::{About, Problem};
 use skykeep_engine::{CancellationToken, Engine, Error, to_problem};
 use specta::Type;
 use tauri::{AppHandle, Manager, Runtime};
@@ -81,7 +81,7 @@ pub(crate) async fn start<R: Runtime>(app: AppHandle<R>) {
         Err(error) => {
             tracing::error!(%error, "the engine did not open");
             tray::needs_you(&app);
-            events::notify(&app, to_problem(&error));
+            events::notify(&app, About::App, to_problem(&error));
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use notify_rust::{Hint, Notification, Urgency};
 use serde::{Deserialize, Serialize};
-use skykeep_engine::Engine;
-use skykeep_engine::api::{Event, Problem, Severity};
+use skykeep_engine::api::{About, Event, Problem, Severity};
+use skykeep_engine::{Engine, words};
 use specta::Type;
 use tauri::{AppHandle, Runtime};
 use tauri_specta::Event as _;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::{tray, window, words};
+use crate::{tray, window};
 
 /// An event of the engine on its way to the window.
 #[derive(Debug, Clone, Serialize, Deserialize, Type, tauri_specta::Event)]
@@ -38,15 +38,20 @@ async fn carry<R: Runtime>(app: &AppHandle<R>, engine: &Engine, event: Event) {
     match event {
         Event::Run { progress: Some(_), .. } => tray::working(app),
         Event::Run { progress: None, .. } | Event::Accounts => tray::refresh(app, engine).await,
-        Event::Places | Event::Preferences => {}
-        Event::Notify { problem, .. } => notify(app, problem),
+        Event::Preferences => {
+            // Perhaps in another language.
+            tray::reword(app);
+            tray::refresh(app, engine).await;
+        }
+        Event::Places => {}
+        Event::Notify { about, problem } => notify(app, about, problem),
     }
 }
 
-/// Shows a problem as a desktop notification; choosing it opens the window.
+/// Shows a problem as a desktop notification; choosing it opens the page that helps.
 ///
 /// It waits on a thread of its own for as long as the notification stands, which is how the desktop reports the choice.
-pub(crate) fn notify<R: Runtime>(app: &AppHandle<R>, problem: Problem) {
+pub(crate) fn notify<R: Runtime>(app: &AppHandle<R>, about: About, problem: Problem) {
     let app = app.clone();
     std::thread::spawn(move || {
         let urgency = if problem.severity == Severity::Danger {
@@ -61,12 +66,12 @@ pub(crate) fn notify<R: Runtime>(app: &AppHandle<R>, problem: Problem) {
             .body(&format!("{}\n{}", problem.means, problem.todo))
             .hint(Hint::DesktopEntry("Skykeep".into()))
             .urgency(urgency)
-            .action("default", &words::words().notification.open)
+            .action("default", &words(&["notification"], "open", &[]))
             .show();
         match shown {
             Ok(handle) => handle.wait_for_action(|action| {
                 if action == "default" {
-                    window::show(&app);
+                    window::show_page(&app, &about);
                 }
             }),
             Err(error) => tracing::warn!(%error, code = problem.code, "the desktop took no notification"),

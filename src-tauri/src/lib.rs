@@ -11,7 +11,6 @@ mod desk;
 mod events;
 mod tray;
 mod window;
-mod words;
 
 use std::process::ExitCode;
 

@@ -70,6 +70,10 @@ export const commands = {
 	report: () => typedError<string, Refused>(__TAURI_INVOKE("report")),
 	/**  Saves a report, as the person has read it, where they chose. */
 	saveReport: (path: string, text: string) => typedError<null, Refused>(__TAURI_INVOKE("save_report", { path, text })),
+	/**  Whether Skykeep starts with the system, without its window. */
+	startsWithSystem: () => __TAURI_INVOKE<boolean>("starts_with_system"),
+	/**  Lets Skykeep start with the system, or not; whether it does now. */
+	setStartsWithSystem: (starts: boolean) => __TAURI_INVOKE<boolean>("set_starts_with_system", { starts }),
 };
 
 /** Events */
