@@ -34,6 +34,7 @@ describe('the first minute', () => {
       await answer(page, 'accounts', [account]);
       await page.keyboard.press('Enter');
       await heading(page, 'Your posts are kept.');
+      assert.deepEqual(await asked(page, 'set_starts_with_system'), [{ starts: true }]);
       const folders = ['/home/alice/Skykeep', '/media/alice/Family drive/Skykeep'];
       assert.deepEqual(await asked(page, 'protect'), [{ did: ALICE, whose: 'mine', folders }]);
     }));

@@ -147,11 +147,12 @@ export function roomScenes({ NOW, account: known, person, hostDown, answers }) {
     run(20, { outcome: 'failed', problem: hostDown }),
     run(21, { outcome: 'stopped' }),
   ];
-  const nothing = (more = {}) => answers([], { places: { value: [] }, spots: { value: spots }, ...more });
+  const nothing = (more = {}) => answers([], { places: { value: [] }, spots: { value: spots }, set_starts_with_system: { value: true }, ...more });
   const kept = (more = {}) =>
     answers([account], {
       preferences: { value: preferences },
       stored: { value: stored },
+      starts_with_system: { value: true },
       spots: { value: spots },
       runs: { value: runs },
       standing: { value: [] },

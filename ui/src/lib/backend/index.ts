@@ -73,6 +73,9 @@ export const backend = {
 
   preferences: () => ask(commands.preferences()),
   setPreferences: (preferences: Preferences) => ask(commands.setPreferences(preferences)),
+  startsWithSystem: () => commands.startsWithSystem(),
+  /** Whether it does now: the system may not take it. */
+  setStartsWithSystem: (starts: boolean) => commands.setStartsWithSystem(starts),
   stored: () => ask(commands.stored()),
   report: () => ask(commands.report()),
   saveReport: (path: string, text: string) => ask(commands.saveReport(path, text)),

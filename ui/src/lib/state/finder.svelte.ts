@@ -24,6 +24,9 @@ export class Finder {
   offers = $state.raw<Offer[]>([]);
   /** Paths of the folders that are ticked, those of places apart. */
   chosen = $state.raw<string[]>([]);
+  /** Whether it is asked if Skykeep shall start with the system: once, with the first account. */
+  first = $state(false);
+  starts = $state(true);
   problem = $state.raw<Problem>();
   busy = $state(false);
   /** How much there is to keep; it is asked for beside, and nothing waits for it. */
@@ -48,8 +51,9 @@ export class Finder {
     });
   }
 
-  /** On to where the copies go; `places` are where copies of other accounts go already. */
-  async ask(places: Place[]): Promise<void> {
+  /** On to where the copies go; `places` are where copies go already, `first` when no account is kept yet. */
+  async ask(places: Place[], first = false): Promise<void> {
+    this.first = first;
     await this.#during(async () => {
       const spots = await backend.spots();
       const known = places.map(({ path, name, free, removable }): Offer => {
@@ -86,6 +90,8 @@ export class Finder {
     const did = this.person?.did;
     if (did === undefined) return undefined;
     const begun = await this.#during(() => backend.protect(did, this.whose, this.chosen));
+    // Settings say what came of it; an account that is kept is not held up by a system that does not take it.
+    if (begun && this.first && this.starts) await backend.setStartsWithSystem(true).catch(() => false);
     return begun ? did : undefined;
   }
 

@@ -93,6 +93,34 @@ describe('where the copies go', () => {
   });
 });
 
+describe('starting with the system', () => {
+  test.each([
+    [true, true, [{ starts: true }]],
+    [true, false, []],
+    [false, true, []],
+  ])('the first account: %s, wished: %s', async (first, wished, told) => {
+    const questions: unknown[] = [];
+    const { finder } = await found({ set_starts_with_system: (question) => (questions.push(question), true) });
+    await finder.ask([], first);
+    finder.starts = wished;
+    await finder.protect();
+    expect(questions).toEqual(told);
+  });
+
+  test('is no reason to stop when the system does not take it', async () => {
+    const { finder } = await found({ set_starts_with_system: () => refuse(problem('note')) });
+    await finder.ask([], true);
+    expect([await finder.protect(), finder.problem]).toEqual([ALICE, undefined]);
+  });
+
+  test('is not asked for an account that was refused', async () => {
+    const { finder, asked } = await found({ protect: () => refuse(problem('needs_you')) });
+    await finder.ask([], true);
+    await finder.protect();
+    expect(asked).not.toContain('set_starts_with_system');
+  });
+});
+
 test('what is refused leads nowhere and says why; going back forgets nothing', async () => {
   const { finder } = await found({ protect: () => refuse(problem('needs_you', { code: 'full' })) });
   finder.whose = 'theirs';
