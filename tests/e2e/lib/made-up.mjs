@@ -493,7 +493,7 @@ export const scenes = {
     at: ACCOUNT,
     answers: answers([account]),
     before: async (page) => {
-      await page.getByRole('button', { name: 'Pause' }).click();
+      await page.getByRole('button', { name: 'Pause' }).press('Enter');
       await page.getByRole('menuitem', { name: 'For 1 hour' }).waitFor();
     },
   },
@@ -614,7 +614,7 @@ export const scenes = {
   },
   protect: { answers: answers([account]), at: '#/protect' },
   'engine-closed': {
-    answers: {
+    answers: answers([], {
       accounts: {
         refused: {
           code: 'already_running',
@@ -627,6 +627,6 @@ export const scenes = {
         },
       },
       places: { value: [] },
-    },
+    }),
   },
 };

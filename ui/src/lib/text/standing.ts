@@ -108,6 +108,12 @@ function waits(waiting: Waiting, now: number): string {
   }
 }
 
+/** The most urgent first, otherwise as they were. */
+export function byUrgency(accounts: Account[]): Account[] {
+  const order: Tone[] = ['danger', 'needs', 'plain', 'accent', 'safe'];
+  return accounts.toSorted((one, other) => order.indexOf(toneOf(one)) - order.indexOf(toneOf(other)));
+}
+
 /** One sentence for all accounts, for the home page. */
 export function standingOfAll(accounts: Account[], now: number): Standing {
   const tones = accounts.map(toneOf);

@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest';
+import { place } from '../../test/made-up';
+import { standingOfPlaces } from './places';
+
+const drive = place({ id: 'd', this_computer: false, removable: true });
+
+function check(given: Parameters<typeof standingOfPlaces>[0], tone: string, headline: string, ...details: string[]) {
+  expect(standingOfPlaces(given)).toEqual({ tone, headline, details });
+}
+
+test('places in one line', () => {
+  check([place(), drive], 'safe', 'Your backups go to 2 places.');
+  check([place()], 'safe', 'Your backups go to 1 place.', 'On this computer only. If its disk dies, this copy dies with it.'); // prettier-ignore
+  check([place(), { ...drive, state: 'absent' }], 'safe', 'Your backups go to 2 places.', '1 is not connected at the moment.'); // prettier-ignore
+  check([place(), { ...drive, busy: true }], 'safe', 'Your backups go to 2 places.', 'A backup is being written right now.'); // prettier-ignore
+});
+
+test('a full, locked or exchanged one needs a person, an absent one does not', () => {
+  for (const state of ['full', 'read_only', 'other'] as const)
+    check([{ ...drive, state }], 'needs', '1 place needs you.');
+  check([{ ...drive, state: 'absent' }], 'plain', 'Your place is not connected.', 'Backups go on and wait on this computer until it is back.'); // prettier-ignore
+  check([], 'needs', 'There is no place for backups yet.', 'Choose a folder, or connect a drive.');
+});
