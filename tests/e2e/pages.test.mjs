@@ -42,7 +42,7 @@ describe('axe finds nothing, and nothing scrolls sideways', () => {
           await page.emulateMedia({ ...media, reducedMotion: 'reduce' });
           await page.setViewportSize(size);
           await page.evaluate((dir) => (document.documentElement.dir = dir), dir);
-          await page.waitForFunction((theme) => document.documentElement.dataset.theme === theme, media.colorScheme);
+          await page.locator(`html[data-theme='${media.colorScheme}']`).waitFor({ state: 'attached' });
           assert.deepEqual(await violations(page), [], theme);
           const [wide, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
           assert.ok(wide <= window, `${theme}: ${wide} px wide in ${window}`);
