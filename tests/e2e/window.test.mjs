@@ -14,6 +14,7 @@ const APP = process.env.SKYKEEP_APP ?? path.join(ROOT, 'target/debug/skykeep');
 const PICTURES = path.join(ROOT, 'target/e2e');
 const ANSWER = 'section.status h1';
 const MAIN_BUTTON = 'section.status button.main';
+const NEXT = '.foot .actions button.main';
 
 let desktop;
 let network;
@@ -50,14 +51,20 @@ function step(name, work) {
   });
 }
 
+/** Goes to a page by its address, as a link does. */
+const go = (hash) => window.ask('POST', '/execute/sync', { script: 'location.hash = arguments[0]', args: [hash] });
+
 async function picture(name) {
   fs.writeFileSync(path.join(PICTURES, `${name}.png`), await window.picture());
 }
 
 describe('the first minute', () => {
-  step('a question', async () => {
-    await window.says('h1', /^Which account shall we keep safe\?$/);
+  step('three doors', async () => {
+    await window.says('h1', /^What would you like to do\?$/);
+    assert.equal(await window.count('a.door'), 3);
     await picture('1-first-start');
+    await window.click('a.door[href="#/protect"]');
+    await window.says('h1', /^What is your handle\?$/);
   });
 
   step('a name that nobody has is said to be nobody’s', async () => {
@@ -77,10 +84,17 @@ describe('the first minute', () => {
     await picture('3-who-it-is');
   });
 
+  step('where the copies go', async () => {
+    await window.click(NEXT);
+    await window.says('h1', /^Where shall the copies go\?$/);
+    await window.says('main', /Skykeep[^]*On this computer/);
+    await picture('4-where');
+  });
+
   step('the account becomes kept', async () => {
-    await window.click('.actions button.main');
+    await window.click(NEXT);
     await window.find(ANSWER);
-    await picture('4-first-backup');
+    await picture('5-first-backup');
     await window.says(ANSWER, /^Your posts are kept\.$/);
     // The button comes back when the run has ended.
     await window.find(MAIN_BUTTON);
@@ -90,7 +104,7 @@ describe('the first minute', () => {
       await window.text('main'),
       new RegExp(`${network.account.records}\\s+records|records\\s+${network.account.records}`),
     );
-    await picture('5-kept');
+    await picture('6-kept');
   });
 
   step('its files are in the vault', async () => {
@@ -125,7 +139,46 @@ describe('the first minute', () => {
     await window.find(MAIN_BUTTON);
     await window.click('li.snapshot button');
     await window.says('li.snapshot', /Valid: your account's key/);
-    await picture('6-snapshot');
+    await picture('7-snapshot');
+  });
+});
+
+describe('the rooms', () => {
+  const rooms = [
+    ['accounts', /Accounts/],
+    ['places', /On this computer/],
+    ['recovery', /portable copy/i],
+    ['settings', /Language/],
+    ['diagnostics', /report/i],
+    ['', /Could you get your account back today\?/],
+  ];
+  for (const [name, content] of rooms) {
+    step(`${name || 'home'} shows what is real`, async () => {
+      await go(`#/${name}`);
+      await window.says('main', content);
+      assert.equal(await window.count('main [role=alert]'), 0);
+      await picture(`room-${name || 'home'}`);
+    });
+  }
+});
+
+describe('a host that dies', () => {
+  const host = (verb) => fetch(`${network.facts.control}/${verb}/A`, { method: 'POST' });
+
+  step('is said to be the host, and nothing is lost', async () => {
+    await go(`#/account/${network.account.did}`);
+    assert.ok((await host('kill')).ok);
+    await window.click(MAIN_BUTTON);
+    await window.says('main', /localhost does not answer\.[^]*Everything kept before is still there\./, 120_000);
+    await window.says(ANSWER, /^Your posts are kept/);
+    await picture('host-gone');
+  });
+
+  step('heals when it is back', async () => {
+    assert.ok((await host('start')).ok);
+    await window.click(MAIN_BUTTON);
+    await until('the problem to go', async () => !/does not answer/.test(await window.text('main')), 120_000);
+    await window.says('section.status', /Last checked just now/);
   });
 });
 
@@ -170,7 +223,7 @@ describe('out of the way', () => {
     const said = await until('a notification', () => desktop.notifications().at(-1));
     assert.match(said, /string "Skykeep"/);
     await until('dunst to show it', async () => Number(await run('dunstctl', ['count', 'displayed'], { env })) > 0);
-    await desktop.picture(path.join(PICTURES, '7-notification.png'));
+    await desktop.picture(path.join(PICTURES, '8-notification.png'));
     await run('dunstctl', ['action'], { env });
     await until('the window', () => isOpen(env));
     assert.deepEqual(fs.readdirSync(vault), ['holiday.txt'], 'what is not ours is left alone');
@@ -179,7 +232,7 @@ describe('out of the way', () => {
       return (await menu?.entries())?.[0].label === 'Skykeep needs you';
     });
     // The page behind the reopened window can only be looked at: an empty one has a handful of colours.
-    const file = path.join(PICTURES, '8-needs-you.png');
+    const file = path.join(PICTURES, '9-needs-you.png');
     await until('the page to be painted', async () => {
       await desktop.picture(file);
       return Number(await run('identify', ['-format', '%k', file])) > 1000;

@@ -17,12 +17,17 @@ use crate::webdriver::Driver;
 mod element {
     pub(super) const HANDLE: &str = "form input[type=text]";
     pub(super) const FIND: &str = "form button[type=submit]";
-    pub(super) const START: &str = ".actions button.main[type=button]";
+    /// The way on from one question to the next.
+    pub(super) const NEXT: &str = ".foot .actions button.main[type=button]";
+    /// What tells the second question and the third.
+    pub(super) const WHOSE: &str = "main input[type=radio]";
+    pub(super) const WHERE: &str = "main input[type=checkbox]";
     /// The answer of an account's page, in one line.
     pub(super) const ANSWER: &str = "section.status h1";
     pub(super) const BACK_UP: &str = "section.status button.main";
     pub(super) const SNAPSHOT: &str = "li.snapshot";
-    pub(super) const ANOTHER: &str = "nav a[href='#/protect']";
+    pub(super) const ANOTHER: &str = "nav a[href='#/add']";
+    pub(super) const PROTECT: &str = "a.door[href='#/protect']";
     pub(super) const HOME: &str = "nav a[href='#/']";
 }
 
@@ -50,7 +55,7 @@ fn leave_to_person(stage: &Stage<'_>) -> Outcome<()> {
         "\nSkykeep opens now, in a throw-away home: {}",
         stage.home.display()
     ));
-    say(&format!("  1. Type {} and look who it is.", stage.first()));
+    say(&format!("  1. Choose “Protect my account”, type {} and look who it is.", stage.first()));
     say("  2. Start protecting it. Its posts and pictures are fetched, checked and kept.");
     say(&format!(
         "  3. Open the folder: the backup is plain files, in {}.",
@@ -95,7 +100,7 @@ fn refuse_second_instance() -> Outcome<()> {
 fn operate(stage: &Stage<'_>, desktop: Option<&Desktop>, once: bool) -> Outcome<()> {
     let pictures = Pictures { stage, desktop };
     let driver = Driver::open(&mut driver_command(stage, desktop)?, &program(stage))?;
-    driver.wait_for(element::HANDLE)?;
+    driver.wait_for(element::PROTECT)?;
     pictures.take(&driver, "1-first-start")?;
     protect(&driver, stage.first(), Some(&pictures))?;
     say(&format!("{} is kept.", stage.first()));
@@ -104,28 +109,32 @@ fn operate(stage: &Stage<'_>, desktop: Option<&Desktop>, once: bool) -> Outcome<
     }
     driver.click(element::BACK_UP)?;
     driver.wait_for(element::SNAPSHOT)?;
-    pictures.take(&driver, "5-snapshots")?;
+    pictures.take(&driver, "6-snapshots")?;
     for member in stage.family.iter().skip(1) {
         driver.click(element::ANOTHER)?;
         protect(&driver, &member.handle, None)?;
         say(&format!("{} is kept.", member.handle));
     }
     driver.click(element::HOME)?;
-    pictures.take(&driver, "6-the-family")
+    pictures.take(&driver, "7-the-family")
 }
 
 /// From a handle to a kept account.
 fn protect(driver: &Driver, handle: &str, pictures: Option<&Pictures<'_>>) -> Outcome<()> {
     let picture = |name: &str| pictures.map_or(Ok(()), |pictures| pictures.take(driver, name));
+    driver.click(element::PROTECT)?;
     driver.type_into(element::HANDLE, handle)?;
     driver.click(element::FIND)?;
-    driver.wait_for(element::START)?;
+    driver.wait_for(element::WHOSE)?;
     picture("2-who-it-is")?;
-    driver.click(element::START)?;
+    driver.click(element::NEXT)?;
+    driver.wait_for(element::WHERE)?;
+    picture("3-where")?;
+    driver.click(element::NEXT)?;
     driver.wait_for(element::ANSWER)?;
-    picture("3-first-backup")?;
+    picture("4-first-backup")?;
     driver.wait_for_text(element::ANSWER, |answer| answer.starts_with(KEPT))?;
-    picture("4-kept")
+    picture("5-kept")
 }
 
 fn program(stage: &Stage<'_>) -> String {
