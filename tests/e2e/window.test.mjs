@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { busName, closeWindow, isOpen, startDesktop, startNetwork, trayMenu } from './lib/desktop.mjs';
 import { endAll, run, until } from './lib/processes.mjs';
 import { openWindow } from './lib/webdriver.mjs';
+import { Pds } from '../network/seed/xrpc.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const APP = process.env.SKYKEEP_APP ?? path.join(ROOT, 'target/debug/skykeep');
@@ -49,6 +50,25 @@ function step(name, work) {
       throw error;
     }
   });
+}
+
+/** Deletes most of what the account has posted, as someone who got hold of its password would. */
+async function loseAlmostAll() {
+  const { did, handle, password } = network.account;
+  const open = new Pds(network.facts.A);
+  const { accessJwt } = await open.procedure('com.atproto.server.createSession', { identifier: handle, password });
+  const pds = open.withAccess(accessJwt);
+  const { collections } = await pds.query('com.atproto.repo.describeRepo', { repo: did });
+  const lists = collections.map((collection) =>
+    pds.query('com.atproto.repo.listRecords', { repo: did, collection, limit: 100 }),
+  );
+  const all = (await Promise.all(lists)).flatMap(({ records }) => records);
+  const writes = all.slice(0, -4).map(({ uri }) => {
+    const [collection, rkey] = uri.split('/').slice(-2);
+    return { $type: 'com.atproto.repo.applyWrites#delete', collection, rkey };
+  });
+  assert.ok(writes.length > 50);
+  await pds.procedure('com.atproto.repo.applyWrites', { repo: did, writes });
 }
 
 /** Goes to a page by its address, as a link does. */
@@ -203,7 +223,7 @@ describe('out of the way', () => {
     const menu = await until('the tray menu', () => trayMenu(env, pid));
     assert.deepEqual(
       (await menu.entries()).map((entry) => entry.label),
-      ['Your posts are kept', 'Open Skykeep', 'Back up now', 'Quit'],
+      ['Your posts are kept', 'Open Skykeep', 'Back up now', 'Pause for', '1 hour', 'Until tomorrow', 'Quit'],
     );
   });
 
@@ -215,10 +235,16 @@ describe('out of the way', () => {
     assert.equal(await isOpen(env), false);
   });
 
-  step('when a person is needed, the desktop says so, and leads to the window', async () => {
-    fs.renameSync(vault, `${vault}-elsewhere`);
-    fs.mkdirSync(vault);
-    fs.writeFileSync(path.join(vault, 'holiday.txt'), 'not a vault');
+  step('a pause from the tray is said there, and ends there', async () => {
+    const first = async () => (await (await trayMenu(env, pid))?.entries())?.[0].label;
+    await choose('Until tomorrow');
+    await until('the tray to say that it is paused', async () => (await first()) === 'Paused');
+    await choose('Go on');
+    await until('the tray to say that it goes on', async () => (await first()) === 'Your posts are kept');
+  });
+
+  step('when a person is needed, the desktop says so, and leads to the page that helps', async () => {
+    await loseAlmostAll();
     await choose('Back up now');
     const said = await until('a notification', () => desktop.notifications().at(-1));
     assert.match(said, /string "Skykeep"/);
@@ -226,7 +252,6 @@ describe('out of the way', () => {
     await desktop.picture(path.join(PICTURES, '8-notification.png'));
     await run('dunstctl', ['action'], { env });
     await until('the window', () => isOpen(env));
-    assert.deepEqual(fs.readdirSync(vault), ['holiday.txt'], 'what is not ours is left alone');
     await until('the tray to say so', async () => {
       const menu = await trayMenu(env, pid);
       return (await menu?.entries())?.[0].label === 'Skykeep needs you';
