@@ -189,7 +189,7 @@ describe('a host that dies', () => {
     await go(`#/account/${network.account.did}`);
     assert.ok((await host('kill')).ok);
     await window.click(MAIN_BUTTON);
-    await window.says('main', /localhost does not answer\.[^]*Everything kept before is still there\./, 120_000);
+    await window.says('main', /localhost:\d+ does not answer\.[^]*Everything kept before is still there\./, 120_000);
     await window.says(ANSWER, /^Your posts are kept/);
     await picture('host-gone');
   });

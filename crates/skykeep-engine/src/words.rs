@@ -10,7 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use toml::{Table, Value};
 
 /// Name and text of every locale. English first.
-const LOCALES: &[(&str, &str)] = &[("en", include_str!("../../../assets/text/en.toml"))];
+const LOCALES: &[(&str, &str)] = &[
+    ("en", include_str!("../../../assets/text/en.toml")),
+    ("de", include_str!("../../../assets/text/de.toml")),
+    ("ja", include_str!("../../../assets/text/ja.toml")),
+    ("pt-BR", include_str!("../../../assets/text/pt-BR.toml")),
+];
 
 static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
     let read = |(_, text): &(&str, &str)| text.parse().expect("the files of words are tested with the program");
