@@ -55,7 +55,10 @@ fn leave_to_person(stage: &Stage<'_>) -> Outcome<()> {
         "\nSkykeep opens now, in a throw-away home: {}",
         stage.home.display()
     ));
-    say(&format!("  1. Choose “Protect my account”, type {} and look who it is.", stage.first()));
+    say(&format!(
+        "  1. Choose “Protect my account”, type {} and look who it is.",
+        stage.first()
+    ));
     say("  2. Start protecting it. Its posts and pictures are fetched, checked and kept.");
     say(&format!(
         "  3. Open the folder: the backup is plain files, in {}.",

@@ -100,7 +100,10 @@ async fn a_drive_that_goes_is_absent_and_is_known_again_under_another_path() {
 
     let mut events = engine.events();
     let second = drive.plug("two");
-    assert_eq!(engine.inner.find_places().await.unwrap(), [place.id.clone()]);
+    assert_eq!(
+        engine.inner.find_places().await.unwrap(),
+        std::slice::from_ref(&place.id)
+    );
     assert!(matches!(events.try_recv(), Ok(Event::Places)));
     let found = engine.places().await.unwrap().remove(0);
     assert_eq!(found.path, second.join("Backups/Skykeep").display().to_string());

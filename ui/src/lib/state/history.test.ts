@@ -5,7 +5,8 @@ import { account, ALICE, place, problem } from '../../test/made-up';
 import { Accounts } from './accounts.svelte';
 import { History } from './history.svelte';
 import { Places } from './places.svelte';
-import { copyName, inside, Portable } from './portable.svelte';
+import { copyName } from '$lib/text/copies';
+import { inside, Portable } from './portable.svelte';
 import { Snapshots } from './snapshots.svelte';
 
 afterEach(clearMocks);
