@@ -3,7 +3,7 @@
 use std::fs;
 
 use skykeep_atproto::Did;
-use skykeep_engine::api::{KeptState, RunEnd, SignatureVerdict};
+use skykeep_engine::api::{KeptState, RunEnd, SignatureVerdict, Whose};
 use skykeep_tests::keep::{Keep, files_below};
 use skykeep_tests::network::{Network, SeedOptions};
 
@@ -23,7 +23,7 @@ async fn an_account_becomes_kept_changes_and_is_read_back() {
     assert_eq!(person.handle.as_deref(), Some("alice.test"));
     assert!(person.avatar.is_some_and(|avatar| avatar.starts_with("data:image/")));
     engine
-        .add_account(&engine.look_up("alice.test").await.unwrap())
+        .add_account(&engine.look_up("alice.test").await.unwrap(), Whose::Mine)
         .await
         .unwrap();
     assert_eq!(engine.account(&did).await.unwrap().kept.state, KeptState::Nothing);

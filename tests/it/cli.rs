@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::json;
 use skykeep_tests::cli::Cli;
 use skykeep_tests::network::{Network, SeedOptions};
 
@@ -57,6 +58,38 @@ async fn everything_can_be_done_from_a_terminal() {
     let checked = cli.document(0, &["check"]);
     assert_eq!(checked["checks"][0]["damaged"].as_array().unwrap().len(), 0);
     assert!(checked["checks"][0]["sound"].as_u64() > Some(0));
+
+    // A pause holds back what is scheduled, not what is asked for.
+    let waits = || cli.document(0, &["status"])["accounts"][0]["waiting"].clone();
+    cli.document(0, &["account", "pause", "alice.test", "--hours", "2"]);
+    assert_eq!(waits()["reason"], "paused");
+    assert!(waits()["until"].as_i64() > Some(0));
+    assert_eq!(
+        cli.document(0, &["backup", "alice.test"])["runs"][0]["end"]["outcome"],
+        "completed"
+    );
+    cli.document(0, &["account", "resume", "--all"]);
+    cli.document(0, &["account", "resume", "alice.test"]);
+    assert!(waits().is_null());
+    assert_eq!(cli.run(&["account", "pause"]).status.code(), Some(2));
+
+    // Looking into a vault, and a report.
+    let seen = cli.document(0, &["look", &cli.path("place")]);
+    assert_eq!(
+        (&seen["opened"]["kind"], &seen["opened"]["known"]),
+        (&json!("vault"), &json!(true))
+    );
+    assert_eq!(seen["opened"]["accounts"][0]["records"], account.records + 1);
+    assert_eq!(
+        cli.document(1, &["look", &cli.path("nothing-here")])["problem"]["code"].is_string(),
+        true
+    );
+    assert!(
+        cli.document(0, &["report"])["report"]
+            .as_str()
+            .unwrap()
+            .contains("alice.test")
+    );
 
     // Plain files, for any other tool; never into a folder that holds something.
     let folder = cli.home().join("export");

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use skykeep_atproto::{Cid, Codec, Did};
 use skykeep_engine::Error;
-use skykeep_engine::api::{OpenedKind, ReadyWhat, RunEnd};
+use skykeep_engine::api::{OpenedKind, ReadyWhat, RunEnd, Whose};
 use skykeep_tests::keep::Keep;
 use skykeep_tests::network::{Network, SeedOptions, Server};
 
@@ -44,7 +44,7 @@ async fn a_person_sees_how_much_there_is_what_happened_and_what_changed() {
     assert!(extent.bytes.is_some() && extent.seconds.is_some());
 
     engine
-        .add_account(&engine.look_up("alice.test").await.unwrap())
+        .add_account(&engine.look_up("alice.test").await.unwrap(), Whose::Mine)
         .await
         .unwrap();
     let before = jiff::Timestamp::now().as_millisecond();
@@ -134,7 +134,7 @@ async fn looking_into_a_folder_tells_what_is_there_and_changes_nothing() {
     let keep = Keep::with_place(&network).await;
     let engine = &keep.engine;
     engine
-        .add_account(&engine.look_up("alice.test").await.unwrap())
+        .add_account(&engine.look_up("alice.test").await.unwrap(), Whose::Mine)
         .await
         .unwrap();
     engine.back_up(&did).await.unwrap();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use skykeep_atproto::Did;
 use skykeep_engine::Engine;
-use skykeep_engine::api::{KeptState, RunEnd, Waiting};
+use skykeep_engine::api::{KeptState, RunEnd, Waiting, Whose};
 use skykeep_engine::schedule::Due;
 use skykeep_tests::keep::{Keep, files_below};
 use skykeep_tests::network::{Network, SeedOptions, Server};
@@ -31,7 +31,7 @@ async fn a_host_that_is_down_for_an_hour_is_waited_for() {
     let engine = &keep.engine;
     let did: Did = account.did.parse().unwrap();
     engine
-        .add_account(&engine.look_up("alice.test").await.unwrap())
+        .add_account(&engine.look_up("alice.test").await.unwrap(), Whose::Mine)
         .await
         .unwrap();
     assert_eq!(engine.back_up(&did).await.unwrap(), RunEnd::Completed { changed: true });

@@ -81,6 +81,11 @@ pub(crate) enum Verb {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
+    /// Say what is in a vault or another tool's backup, and change nothing
+    Look {
+        /// A folder or a file
+        path: PathBuf,
+    },
     /// Take over what a vault holds
     Rebuild {
         /// The vault's folder
@@ -92,6 +97,8 @@ pub(crate) enum Verb {
         /// Handle or DID
         account: String,
     },
+    /// How things stand and what happened lately, for somebody who helps; no secret is in it
+    Report,
     /// Back up by the hour until ended: for a server or NAS
     Run,
     /// Look at a file, without engine, data folder or network
@@ -107,9 +114,35 @@ pub(crate) enum AccountVerb {
     Add {
         /// Handle, DID or the address of a profile
         account: String,
+        /// It is somebody else's, who asked for it
+        #[arg(long)]
+        theirs: bool,
     },
     /// List the accounts
     List,
+    /// Pause what is scheduled; `backup` goes on
+    #[command(group = clap::ArgGroup::new("whom").required(true))]
+    Pause {
+        /// Handle or DID
+        #[arg(group = "whom")]
+        account: Option<String>,
+        /// Every account
+        #[arg(long, group = "whom")]
+        all: bool,
+        /// For so many hours; until `account resume` without
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=8760))]
+        hours: Option<u32>,
+    },
+    /// End a pause
+    #[command(group = clap::ArgGroup::new("whom").required(true))]
+    Resume {
+        /// Handle or DID
+        #[arg(group = "whom")]
+        account: Option<String>,
+        /// Every account
+        #[arg(long, group = "whom")]
+        all: bool,
+    },
     /// Stop keeping an account; its backups stay
     Remove {
         /// Handle or DID

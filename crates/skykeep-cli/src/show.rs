@@ -6,7 +6,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use skykeep_engine::api::{
-    Account, Check, Kept, KeptState, Phase, Place, PlaceState, Problem, Progress, RunEnd, Snapshot, Waiting,
+    Account, Check, Kept, KeptState, Opened, OpenedKind, Phase, Place, PlaceState, Problem, Progress, RunEnd, Snapshot,
+    Waiting,
 };
 use skykeep_engine::{Ended, Exported, Imported, Reply};
 
@@ -46,6 +47,8 @@ pub(crate) fn reply(reply: &Reply, json: bool) {
         Reply::Checks(checks) => checks.iter().for_each(|c| output::text(&check(c))),
         Reply::Exported(exported) => output::text(&export(exported)),
         Reply::Imported(imported) => output::text(&import(imported)),
+        Reply::Opened(found) => opened(found),
+        Reply::Report(text) => output::text(text.trim_end()),
         Reply::Runs(runs) => {
             runs.iter()
                 .for_each(|run| output::text(&format!("{}  {}  {}", time(run.began), run.did, end(&run.end))));
@@ -67,6 +70,8 @@ fn document(reply: &Reply) -> Value {
         Reply::Checks(checks) => json!({ "checks": checks }),
         Reply::Exported(exported) => json!({ "exported": exported }),
         Reply::Imported(imported) => json!({ "imported": imported }),
+        Reply::Opened(opened) => json!({ "opened": opened }),
+        Reply::Report(report) => json!({ "report": report }),
         Reply::Runs(runs) => json!({ "runs": runs }),
     }
 }
@@ -278,6 +283,30 @@ fn import(imported: &Imported) -> String {
         })
         .collect();
     lines.join("\n")
+}
+
+/// What was found, and to standard error what is wrong with it.
+fn opened(opened: &Opened) {
+    let kind = match (opened.kind, opened.known) {
+        (OpenedKind::Vault, true) => "a place of yours",
+        (OpenedKind::Vault, false) => "a vault: `rebuild --from` takes it over",
+        (OpenedKind::Backup, _) => "another tool's backup: `import` keeps it",
+    };
+    output::text(&format!("{}: {kind}", opened.path));
+    for account in &opened.accounts {
+        let name = account
+            .handle
+            .as_ref()
+            .map_or_else(String::new, |handle| format!(" ({handle})"));
+        let newest = account
+            .newest
+            .map_or_else(String::new, |at| format!(", newest {}", time(at)));
+        output::text(&format!(
+            "  {}{name}: {} snapshots{newest}, {} records, {} media",
+            account.did, account.snapshots, account.records, account.media
+        ));
+    }
+    opened.problems.iter().for_each(|problem| output::note(&told(problem)));
 }
 
 fn time(millis: i64) -> String {

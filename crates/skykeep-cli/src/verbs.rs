@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use skykeep_engine::api::{Problem, RunEnd, Severity};
+use jiff::Timestamp;
+use skykeep_engine::api::{Problem, RunEnd, Severity, Whose};
 use skykeep_engine::{CancellationToken, Door, Engine, Error, Reply, Request, to_problem};
 use tracing::warn;
 
@@ -39,7 +40,15 @@ pub(crate) fn run(verb: Verb, json: bool) -> bool {
 fn request(verb: Verb) -> Request {
     match verb {
         Verb::Account { verb } => match verb {
-            AccountVerb::Add { account } => Request::AddAccount { text: account },
+            AccountVerb::Add { account, theirs } => Request::AddAccount {
+                text: account,
+                whose: if theirs { Whose::Theirs } else { Whose::Mine },
+            },
+            AccountVerb::Pause { account, all: _, hours } => Request::Pause {
+                account,
+                until: hours.map(|hours| Timestamp::now().as_millisecond() + i64::from(hours) * 3_600_000),
+            },
+            AccountVerb::Resume { account, all: _ } => Request::Resume { account },
             AccountVerb::List => Request::Accounts,
             AccountVerb::Remove { account } => Request::RemoveAccount { account },
         },
@@ -75,6 +84,8 @@ fn request(verb: Verb) -> Request {
             account,
             paths: paths.iter().map(|path| absolute(path)).collect(),
         },
+        Verb::Look { path } => Request::LookInto { path: absolute(&path) },
+        Verb::Report => Request::Report,
         Verb::Rebuild { from } => Request::Rebuild { vault: absolute(&from) },
         Verb::ConfirmShrink { account } => Request::ConfirmShrink { account },
         Verb::Run | Verb::Inspect { .. } => unreachable!("these two are not requests"),
@@ -137,6 +148,7 @@ fn is_good(reply: &Reply) -> bool {
                 .all(|problem| problem.severity == Severity::Note)
         }),
         Reply::Exported(exported) => exported.missing.is_empty(),
+        Reply::Opened(opened) => opened.problems.is_empty(),
         Reply::Done
         | Reply::Account(_)
         | Reply::Place(_)
@@ -144,6 +156,7 @@ fn is_good(reply: &Reply) -> bool {
         | Reply::Snapshots(_)
         | Reply::Comparison(_)
         | Reply::Imported(_)
+        | Reply::Report(_)
         | Reply::Runs(_) => true,
     }
 }

@@ -69,27 +69,23 @@ impl Engine {
             let home = crate::default_place().ok_or(Error::NoPlace)?;
             self.add_folder(&home, None).await?;
         }
-        self.add_account(&person).await?;
-        self.inner.change_settings(|settings| {
-            if let Some(account) = settings.account_mut(&did) {
-                account.whose = whose;
-            }
-        })?;
+        self.add_account(&person, whose).await?;
         self.start_back_up(&did);
         Ok(did)
     }
 
-    /// Adds an account to those that are kept, without running it. Adding it twice is no error.
-    pub async fn add_account(&self, person: &Person) -> Result<(), Error> {
+    /// Adds an account to those that are kept, without running it. Adding it twice is no error; whose it is, is what was
+    /// said last.
+    pub async fn add_account(&self, person: &Person, whose: Whose) -> Result<(), Error> {
         let did: Did = person.did.parse()?;
         let handle = person.handle.as_deref().and_then(|handle| handle.parse().ok());
         let now = Timestamp::now();
         let account = settings::Account::new(did.clone(), handle, now);
-        self.inner.change_settings(|settings| {
-            if settings.account(&account.did).is_none() {
-                settings.accounts.push(account);
-            }
-        })?;
+        self.inner
+            .change_settings(|settings| match settings.account_mut(&account.did) {
+                Some(known) => known.whose = whose,
+                None => settings.accounts.push(settings::Account { whose, ..account }),
+            })?;
         let seen = person.clone();
         self.inner
             .account_facts(&did, move |facts| {

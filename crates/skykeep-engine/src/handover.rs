@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use skykeep_atproto::Did;
 
-use crate::api::{Account, Check, Comparison, Place, Problem, Progress, Run, RunEnd, Snapshot};
+use crate::api::{Account, Check, Comparison, Millis, Opened, Place, Problem, Progress, Run, RunEnd, Snapshot, Whose};
 use crate::{CancellationToken, Engine, Error, Exported, Imported, on_heap, problem};
 
 /// Whoever holds the lock listens only when it has opened everything, and no longer while it ends: so long one waits.
@@ -31,11 +31,25 @@ pub enum Request {
     AddAccount {
         /// Handle, DID or a profile's address.
         text: String,
+        /// Whose it is.
+        whose: Whose,
     },
     /// Stop keeping an account.
     RemoveAccount {
         /// Its DID or handle.
         account: String,
+    },
+    /// Pause what is scheduled.
+    Pause {
+        /// One account by DID or handle; all of them without.
+        account: Option<String>,
+        /// Until when; until someone says go on without.
+        until: Option<Millis>,
+    },
+    /// End a pause.
+    Resume {
+        /// One account by DID or handle; all of them without.
+        account: Option<String>,
     },
     /// All places.
     Places,
@@ -96,6 +110,13 @@ pub enum Request {
         /// The vault's folder, absolute.
         vault: PathBuf,
     },
+    /// Say what is in a folder or a file, and change nothing.
+    LookInto {
+        /// The folder or file, absolute.
+        path: PathBuf,
+    },
+    /// How things stand and what happened lately, for somebody who helps.
+    Report,
     /// Say that a sudden loss was meant.
     ConfirmShrink {
         /// DID or handle.
@@ -126,6 +147,8 @@ pub enum Reply {
     Checks(Vec<Check>),
     Exported(Exported),
     Imported(Imported),
+    Opened(Opened),
+    Report(String),
     Runs(Vec<Run>),
 }
 
@@ -212,15 +235,27 @@ impl Engine {
     async fn answer(&self, request: Request) -> Result<Reply, Error> {
         Ok(match request {
             Request::Accounts => Reply::Accounts(on_heap(|| self.accounts()).await?),
-            Request::AddAccount { text } => {
+            Request::AddAccount { text, whose } => {
                 let person = on_heap(|| self.look_up(&text)).await?;
-                on_heap(|| self.add_account(&person)).await?;
+                on_heap(|| self.add_account(&person, whose)).await?;
                 Reply::Account(Box::new(self.account(&person.did.parse::<Did>()?).await?))
             }
             Request::RemoveAccount { account } => {
                 self.remove_account(&self.find_account(&account).await?).await?;
                 Reply::Done
             }
+            Request::Pause { account, until } => {
+                let did = self.one_or_all(account.as_deref()).await?;
+                self.pause(did.as_ref(), until).await?;
+                Reply::Done
+            }
+            Request::Resume { account } => {
+                let did = self.one_or_all(account.as_deref()).await?;
+                self.resume(did.as_ref()).await?;
+                Reply::Done
+            }
+            Request::LookInto { path } => Reply::Opened(on_heap(|| self.look_into(&path)).await?),
+            Request::Report => Reply::Report(on_heap(|| self.report()).await?),
             Request::Places => Reply::Places(self.places().await?),
             Request::AddFolder { path, name } => Reply::Place(on_heap(|| self.add_folder(&path, name)).await?),
             Request::RemovePlace { place } => {
@@ -255,13 +290,18 @@ impl Engine {
                 Reply::Done
             }
             Request::Runs { account, limit } => {
-                let did = match account {
-                    Some(account) => Some(self.find_account(&account).await?),
-                    None => None,
-                };
+                let did = self.one_or_all(account.as_deref()).await?;
                 Reply::Runs(self.runs(did.as_ref(), limit).await?)
             }
         })
+    }
+
+    /// The account that is meant; `None` when all are.
+    async fn one_or_all(&self, account: Option<&str>) -> Result<Option<Did>, Error> {
+        match account {
+            Some(account) => Ok(Some(self.find_account(account).await?)),
+            None => Ok(None),
+        }
     }
 
     async fn back_up_each(&self, account: Option<&str>) -> Result<Vec<Ended>, Error> {

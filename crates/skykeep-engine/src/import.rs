@@ -22,7 +22,7 @@ use skykeep_vault::layout::AccountFolder;
 use skykeep_vault::{Facts, IdentityKind, MissingBlob, Origin, Snapshot, Writer, WriterKey};
 use tracing::info;
 
-use crate::api::{Person, Phase, SignatureVerdict};
+use crate::api::{Person, Phase, SignatureVerdict, Whose};
 use crate::backup::{self, Told, identity};
 use crate::runs::Reporter;
 use crate::{Engine, Error, blocking};
@@ -106,7 +106,8 @@ impl Engine {
         }
         repos.sort_by_key(|(_, repo)| repo.commit().rev);
         if self.inner.settings().account(&did).is_none() {
-            self.add_account(&Person::unseen(&did, keys.host.as_deref())).await?;
+            self.add_account(&Person::unseen(&did, keys.host.as_deref()), Whose::Mine)
+                .await?;
         }
         let mut imported = Imported {
             did: did.clone(),

@@ -143,7 +143,8 @@ impl Engine {
                 status: HostingStatus::Unknown,
                 known: false,
             };
-            self.add_account(&person).await?;
+            let known = inner.settings().account(&body.did).map(|account| account.whose);
+            self.add_account(&person, known.unwrap_or_default()).await?;
             dids.push(body.did.clone());
         }
         match self.add_folder(&folder, None).await {

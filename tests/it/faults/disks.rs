@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use skykeep_engine::Engine;
-use skykeep_engine::api::RunEnd;
+use skykeep_engine::api::{RunEnd, Whose};
 use skykeep_tests::keep::Keep;
 use skykeep_tests::repo_maker::seeded::{Seeded, exhaustive};
 use skykeep_tests::skipped;
@@ -104,7 +104,7 @@ async fn a_computer_without_room_keeps_what_it_has_and_goes_on_later() {
     skykeep_tests::keep::write_settings_of(&data, host.url(), host.url());
     let engine = Engine::open_at(data.clone()).await.unwrap();
     let did = host.did();
-    engine.add_account(&person(did)).await.unwrap();
+    engine.add_account(&person(did), Whose::Mine).await.unwrap();
     engine.add_folder(&home.path().join("place"), None).await.unwrap();
     // Enough to begin, not enough for the pictures.
     disk.resize(PLENTY.0, disk.used() + 60);

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use skykeep_engine::Engine;
+use skykeep_engine::api::Whose;
 use skykeep_tests::keep::{files_below, write_settings_of};
 
 use crate::disks::sample;
@@ -21,7 +22,7 @@ async fn home(host: &Liar) -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     write_settings_of(&data(home.path()), host.url(), host.url());
     let engine = Engine::open_at(data(home.path())).await.unwrap();
-    engine.add_account(&person(host.did())).await.unwrap();
+    engine.add_account(&person(host.did()), Whose::Mine).await.unwrap();
     engine.add_folder(&home.path().join("place"), None).await.unwrap();
     home
 }

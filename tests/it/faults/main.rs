@@ -19,7 +19,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use skykeep_atproto::Did;
 use skykeep_engine::Engine;
-use skykeep_engine::api::{HostingStatus, Person, Problem, RunEnd, Snapshot};
+use skykeep_engine::api::{HostingStatus, Person, Problem, RunEnd, Snapshot, Whose};
 use skykeep_tests::keep::{Keep, files_below};
 use tokio::task::JoinSet;
 
@@ -36,7 +36,7 @@ async fn kept(host: &Liar) -> Keep {
 /// An engine that knows the host's account and has no place yet.
 async fn beginning(host: &Liar) -> Keep {
     let keep = Keep::pointed_at(host.url(), host.url()).await;
-    keep.engine.add_account(&person(host.did())).await.unwrap();
+    keep.engine.add_account(&person(host.did()), Whose::Mine).await.unwrap();
     keep
 }
 
