@@ -59,7 +59,8 @@ pub(crate) fn notices(
     let mut notices = Notices::default();
     for matter in stands {
         let key = (matter.subject.to_string(), matter.problem.code.clone());
-        let last = told.get(&key).filter(|at| **at <= now);
+        // What was told before it began to stand was told of another time.
+        let last = told.get(&key).filter(|at| (matter.since..=now).contains(*at));
         let again = last.is_none_or(|at| now.duration_since(*at) >= DAY);
         let told = match matter.problem.code.as_str() {
             problem::OVERDUE => !silent && again,
@@ -289,6 +290,10 @@ mod tests {
         let over = notices(&[], &before, &Tell::default(), None, at(1));
         assert_eq!(over.forget, before.keys().cloned().collect::<Vec<_>>());
         check(&shrunk, &Told::new(), 2, true);
+        // Over and back before anybody looked.
+        let again = Matter { since: at(1), ..shrunk };
+        check(&again, &before, 1, true);
+        check(&again, &told(&again, 1), 1, false);
     }
 
     #[test]
