@@ -7,7 +7,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const relative = () => intl(Intl.RelativeTimeFormat, { numeric: 'auto' });
-const clock = () => intl(Intl.DateTimeFormat, { hour: '2-digit', minute: '2-digit' });
+const clock = () => intl(Intl.DateTimeFormat, { timeStyle: 'short' });
 const weekday = () => intl(Intl.DateTimeFormat, { weekday: 'long', day: 'numeric', month: 'long' });
 const date = () => intl(Intl.DateTimeFormat, { day: 'numeric', month: 'long', year: 'numeric' });
 const exactTime = () => intl(Intl.DateTimeFormat, { dateStyle: 'long', timeStyle: 'medium' });

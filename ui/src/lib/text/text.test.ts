@@ -32,7 +32,7 @@ const plain = (text: string) => text.replace(/\s+/g, ' ');
 
 describe('a moment is named by its day', () => {
   test.each([
-    [NOW + 48 * MINUTE, /^at (15:00|03:00 PM)$/],
+    [NOW + 48 * MINUTE, /^at (15:00|3:00 PM)$/],
     [NOW - 15 * HOUR, /^yesterday at (23:12|11:12 PM)$/],
     [NOW + 10 * HOUR, /^tomorrow at (00:12|12:12 AM)$/],
     [NOW - 12 * DAY, /^on (10 November|November 10,) 2026 at /],
@@ -41,7 +41,7 @@ describe('a moment is named by its day', () => {
   });
 
   test('since when', () => {
-    expect(plain(moment(NOW - HOUR, NOW))).toMatch(/^(13:12|01:12 PM)$/);
+    expect(plain(moment(NOW - HOUR, NOW))).toMatch(/^(13:12|1:12 PM)$/);
     expect(plain(moment(NOW - DAY, NOW))).toMatch(/^yesterday at /);
   });
 
