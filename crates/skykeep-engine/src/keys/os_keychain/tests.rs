@@ -86,17 +86,29 @@ fn keychain(patience: u64) -> OsKeychain {
 
 /// Waits until a keychain answers on the bus, and returns it.
 fn ready() -> OsKeychain {
+    wait_for_owner(|owner| owner.is_some());
+    keychain(60)
+}
+
+/// Waits until `wanted` is true of the process that is the keychain, if there is one. The keychain itself is not asked:
+/// while there is none, the bus would start another, a locked one, for whoever asks.
+fn wait_for_owner(wanted: impl Fn(Option<u32>) -> bool) {
     let start = Instant::now();
     let bus = zbus::blocking::Connection::session().unwrap();
     let bus = zbus::blocking::fdo::DBusProxy::new(&bus).unwrap();
-    while !bus
-        .name_has_owner("org.freedesktop.secrets".try_into().unwrap())
-        .unwrap()
-    {
-        assert!(start.elapsed() < Duration::from_secs(60), "no keychain came up");
+    let owner = || bus.get_connection_unix_process_id("org.freedesktop.secrets".try_into().unwrap());
+    while !wanted(owner().ok()) {
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "the keychain is not the one that is waited for"
+        );
         thread::sleep(Duration::from_millis(20));
     }
-    keychain(60)
+}
+
+/// The process of the keychain that the session was begun with.
+fn first_keyring() -> u32 {
+    env::var("KEYRING").unwrap().parse().unwrap()
 }
 
 fn secret(text: &str) -> Secret {
@@ -113,7 +125,7 @@ fn get(keychain: &OsKeychain, name: &str) -> Option<Vec<u8>> {
 fn signal(signal: &str) {
     assert!(
         Command::new("kill")
-            .args([signal, &env::var("KEYRING").unwrap()])
+            .args([signal, &first_keyring().to_string()])
             .status()
             .unwrap()
             .success()
@@ -178,6 +190,7 @@ fn a_keychain_that_was_started_again_and_is_locked_does_not_look_empty() {
         let keychain = ready();
         keychain.set(&SecretName::writer(), &secret("one")).unwrap();
         signal("-TERM");
+        wait_for_owner(|owner| owner != Some(first_keyring()));
         // The bus starts another, which nobody unlocks.
         let start = Instant::now();
         for keychain in [keychain, self::keychain(60)] {
@@ -196,16 +209,17 @@ fn a_keychain_that_was_started_again_serves_at_once() {
         || {
             let keychain = ready();
             keychain.set(&SecretName::writer(), &secret("one")).unwrap();
+            signal("-TERM");
+            wait_for_owner(|owner| owner.is_none());
             let mut daemon = Command::new("gnome-keyring-daemon")
-                .args(["--replace", "--unlock", "--foreground", "--components=secrets"])
+                .args(["--unlock", "--foreground", "--components=secrets"])
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
             std::io::Write::write_all(&mut daemon.stdin.take().unwrap(), b"password").unwrap();
-            signal("-TERM");
-            ready();
+            wait_for_owner(|owner| owner == Some(daemon.id()));
             assert_eq!(get(&keychain, "writer").unwrap(), b"one");
             daemon.kill().unwrap();
             daemon.wait().unwrap();
