@@ -81,8 +81,8 @@ async fn everything_can_be_done_from_a_terminal() {
     );
     assert_eq!(seen["opened"]["accounts"][0]["records"], account.records + 1);
     assert_eq!(
-        cli.document(1, &["look", &cli.path("nothing-here")])["problem"]["code"].is_string(),
-        true
+        cli.document(1, &["look", &cli.path("nothing-here")])["problem"]["code"],
+        "no_backup"
     );
     assert!(
         cli.document(0, &["report"])["report"]

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,7 +53,10 @@ impl Engine {
     /// vault that cannot be read at all; `Data`; `Stopped`.
     pub async fn look_into(&self, path: &Path) -> Result<Opened, Error> {
         let path = std::path::absolute(path).map_err(Error::data(path))?;
-        fs::metadata(&path).map_err(Error::data(&path))?;
+        fs::metadata(&path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::NoBackup { path: path.clone() },
+            _ => Error::data(&path)(error),
+        })?;
         if let Some((folder, vault)) = self.vault_near(&path).await? {
             return self.of_vault(&folder, &vault).await;
         }
