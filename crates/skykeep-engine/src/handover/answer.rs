@@ -1,0 +1,123 @@
+//! What the engine does with each request.
+
+use skykeep_atproto::Did;
+
+use super::{Ended, Reply, Request};
+use crate::api::{Problem, Progress};
+use crate::{Engine, Error, on_heap, problem};
+
+impl Engine {
+    /// Carries out a request, and tells `progress` what runs are doing meanwhile.
+    pub async fn answer_with(
+        &self,
+        request: Request,
+        mut progress: impl FnMut(Progress) + Send,
+    ) -> Result<Reply, Problem> {
+        let mut events = self.events();
+        let mut answer = on_heap(|| self.answer(request));
+        loop {
+            tokio::select! {
+                biased;
+                reply = &mut answer => return reply.map_err(|error| problem::to_problem(&error)),
+                event = events.recv() => {
+                    if let Ok(crate::api::Event::Run { progress: Some(now), .. }) = event {
+                        progress(now);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn answer(&self, request: Request) -> Result<Reply, Error> {
+        Ok(match request {
+            Request::Accounts => Reply::Accounts(on_heap(|| self.accounts()).await?),
+            Request::AddAccount { text, whose } => {
+                let person = on_heap(|| self.look_up(&text)).await?;
+                on_heap(|| self.add_account(&person, whose)).await?;
+                Reply::Account(Box::new(self.account(&person.did.parse::<Did>()?).await?))
+            }
+            Request::RemoveAccount { account } => {
+                self.remove_account(&self.find_account(&account).await?).await?;
+                Reply::Done
+            }
+            Request::Pause { account, until } => {
+                let did = self.one_or_all(account.as_deref()).await?;
+                self.pause(did.as_ref(), until).await?;
+                Reply::Done
+            }
+            Request::Resume { account } => {
+                let did = self.one_or_all(account.as_deref()).await?;
+                self.resume(did.as_ref()).await?;
+                Reply::Done
+            }
+            Request::LookInto { path } => Reply::Opened(on_heap(|| self.look_into(&path)).await?),
+            Request::Report => Reply::Report(on_heap(|| self.report()).await?),
+            Request::Places => Reply::Places(self.places().await?),
+            Request::AddFolder { path, name } => Reply::Place(on_heap(|| self.add_folder(&path, name)).await?),
+            Request::RemovePlace { place } => {
+                self.remove_place(&place).await?;
+                Reply::Done
+            }
+            Request::BackUp { account } => Reply::Ended(on_heap(|| self.back_up_each(account.as_deref())).await?),
+            Request::Snapshots { account } => {
+                Reply::Snapshots(self.snapshots(&self.find_account(&account).await?).await?)
+            }
+            Request::Compare {
+                account,
+                earlier,
+                later,
+            } => {
+                let did = self.find_account(&account).await?;
+                Reply::Comparison(on_heap(|| self.compare(&did, &earlier, &later)).await?)
+            }
+            Request::Check { place } => Reply::Checks(on_heap(|| self.check(place.as_deref())).await?),
+            Request::Export {
+                account,
+                snapshot,
+                folder,
+            } => {
+                let did = self.find_account(&account).await?;
+                Reply::Exported(on_heap(|| self.export(&did, snapshot.as_deref(), &folder)).await?)
+            }
+            Request::Import { account, paths } => Reply::Imported(on_heap(|| self.import(&account, &paths)).await?),
+            Request::Rebuild { vault } => Reply::Accounts(on_heap(|| self.take_over(&vault)).await?),
+            Request::ConfirmShrink { account } => {
+                self.confirm_shrink(&self.find_account(&account).await?).await?;
+                Reply::Done
+            }
+            Request::Runs { account, limit } => {
+                let did = self.one_or_all(account.as_deref()).await?;
+                Reply::Runs(self.runs(did.as_ref(), limit).await?)
+            }
+        })
+    }
+
+    /// The account that is meant; `None` when all are.
+    async fn one_or_all(&self, account: Option<&str>) -> Result<Option<Did>, Error> {
+        match account {
+            Some(account) => Ok(Some(self.find_account(account).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn back_up_each(&self, account: Option<&str>) -> Result<Vec<Ended>, Error> {
+        let dids = match account {
+            Some(account) => vec![self.find_account(account).await?],
+            None => self
+                .inner
+                .settings()
+                .accounts
+                .into_iter()
+                .map(|account| account.did)
+                .collect(),
+        };
+        let mut ends = Vec::new();
+        for did in dids {
+            ends.push(Ended {
+                account: did.to_string(),
+                end: self.back_up(&did).await?,
+            });
+        }
+        Ok(ends)
+    }
+}
