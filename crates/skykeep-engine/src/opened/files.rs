@@ -1,40 +1,29 @@
-//! What is in a folder or a file that a person opens.
+//! Where no vault is: what another tool may have saved, found by what files begin with.
 //!
-//! Looking changes nothing, and ends soon whatever was chosen: a home folder, a whole drive. A vault is found in the
-//! folder itself, in one above it (somebody went too deep) or in one right below it (not deep enough); what is in it is
-//! read from its manifests. Anything else is searched for CARs, as an import would; these are hashed and walked, but not
-//! held against the account's keys: only the import does that, and asks the directory for it.
+//! CARs are hashed and walked, but not held against the account's keys: only the import does that.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
-use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use skykeep_atproto::verify::{RepoCheck, Report};
 use skykeep_atproto::{Cid, Did, plc};
 use skykeep_net::CancellationToken;
-use skykeep_vault::layout::AccountFolder;
-use skykeep_vault::{Finding, FolderStore, Reach, Snapshot, Vault};
 use tracing::debug;
 
+use super::host_of;
 use crate::api::{Opened, OpenedAccount, OpenedKind, Problem};
 use crate::import::{MAX_LOG, is_car};
 use crate::settings::Settings;
-use crate::{Engine, Error, blocking, problem};
-
-/// Folders right below the chosen one in which a vault is looked for.
-const MAX_BELOW: usize = 1_000;
+use crate::{Error, problem};
 
 /// Files and folders that are looked at where no vault is.
 const MAX_SEEN: usize = 20_000;
 
 /// How deep: tools put blobs two folders below the CAR.
 const MAX_DEPTH: usize = 6;
-
-/// Manifests of one account that are all read; of more only the newest is.
-const MAX_MANIFESTS: usize = 500;
 
 /// CARs that are read, at most, and bytes of all of them.
 const MAX_CARS: usize = 24;
@@ -45,188 +34,6 @@ const MAX_HASHED: u64 = 512 << 20;
 
 /// After so long no further file is begun.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-impl Engine {
-    /// What is in a folder or a file. Looking changes nothing.
-    ///
-    /// Of another tool's backup, form and hashes are checked and no signature is. Errors: `NoBackup`; `Place` for a
-    /// vault that cannot be read at all; `Data`; `Stopped`.
-    pub async fn look_into(&self, path: &Path) -> Result<Opened, Error> {
-        let path = std::path::absolute(path).map_err(Error::data(path))?;
-        fs::metadata(&path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Error::NoBackup { path: path.clone() },
-            _ => Error::data(&path)(error),
-        })?;
-        if let Some((folder, vault)) = self.vault_near(&path).await? {
-            return self.of_vault(&folder, &vault).await;
-        }
-        let settings = self.inner.settings();
-        let cancel = self.inner.shutdown.clone();
-        blocking(move || of_files(&path, &settings, &cancel)).await
-    }
-
-    /// The vault in a folder, else in one of those above it that it belongs to, else in one right below it.
-    async fn vault_near(&self, path: &Path) -> Result<Option<(PathBuf, Vault)>, Error> {
-        for folder in path.ancestors() {
-            if is_part_of(path, folder)
-                && let Some(vault) = self.vault_in(folder).await?
-            {
-                return Ok(Some((folder.to_owned(), vault)));
-            }
-        }
-        // What cannot be listed is told of by the search for files.
-        let mut below: Vec<PathBuf> = fs::read_dir(path)
-            .map(|entries| entries.flatten().take(MAX_BELOW))
-            .into_iter()
-            .flatten()
-            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-            .map(|entry| entry.path())
-            .collect();
-        below.sort();
-        for folder in below {
-            // The one that was chosen is another.
-            if let Ok(Some(vault)) = self.vault_in(&folder).await {
-                return Ok(Some((folder, vault)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The vault in a folder, if there is one that is not Skykeep's own staging. Errors: `Place`.
-    async fn vault_in(&self, folder: &Path) -> Result<Option<Vault>, Error> {
-        let opened = async {
-            let store = FolderStore::open(folder, self.inner.writer_key.id()).await?;
-            Vault::open(Arc::new(store), None).await
-        };
-        match opened.await {
-            Ok(vault) if vault.is(self.inner.staging.id()) => Ok(None),
-            Ok(vault) => Ok(Some(vault)),
-            Err(skykeep_vault::Error::NotAVault { .. } | skykeep_vault::Error::Missing) => Ok(None),
-            Err(source) => Err(at(folder)(source)),
-        }
-    }
-
-    async fn of_vault(&self, folder: &Path, vault: &Vault) -> Result<Opened, Error> {
-        let settings = self.inner.settings();
-        let mut opened = Opened {
-            path: folder.display().to_string(),
-            kind: OpenedKind::Vault,
-            known: settings.places.iter().any(|place| vault.is(&place.vault)),
-            accounts: Vec::new(),
-            problems: Vec::new(),
-        };
-        let mut hurt = Hurt::default();
-        for account in vault.accounts().await.map_err(at(folder))? {
-            if self.inner.shutdown.is_cancelled() {
-                return Err(Error::Stopped);
-            }
-            match look_at(vault, &account, &mut hurt).await {
-                Ok(Some((newest, count))) => opened.accounts.push(of_snapshot(&newest, count, &settings)),
-                Ok(None) => hurt.add(1, || format!("{}: no snapshot that can be read", account.as_str())),
-                // One account's folder that cannot be listed does not hide the others.
-                Err(error) => hurt.add(1, || format!("{}: {error}", account.as_str())),
-            }
-        }
-        if hurt.files > 0 {
-            let detail = hurt.details.join("\n");
-            opened
-                .problems
-                .push(problem::opened_damaged(folder, hurt.files, &detail));
-        }
-        Ok(opened)
-    }
-}
-
-fn at(folder: &Path) -> impl Fn(skykeep_vault::Error) -> Error {
-    move |source| Error::Place {
-        name: folder.display().to_string(),
-        source,
-    }
-}
-
-/// Whether `path` is `folder` itself, or would be a part of the vault in it.
-fn is_part_of(path: &Path, folder: &Path) -> bool {
-    let Ok(inside) = path.strip_prefix(folder) else {
-        return false;
-    };
-    let mut parts = inside.components();
-    match parts.next() {
-        None => true,
-        Some(Component::Normal(name)) => {
-            name == "accounts" || name == "damaged" || parts.next().is_none() && path.is_file()
-        }
-        Some(_) => false,
-    }
-}
-
-/// What is wrong with a vault, as far as a look tells.
-#[derive(Default)]
-struct Hurt {
-    files: u64,
-    details: Vec<String>,
-}
-
-impl Hurt {
-    fn add(&mut self, files: u64, detail: impl FnOnce() -> String) {
-        const TOLD: usize = 50;
-        self.files += files;
-        if files > 0 && self.details.len() < TOLD {
-            self.details.push(detail());
-        }
-    }
-}
-
-/// The newest snapshot of an account that can be read, and how many there are.
-async fn look_at(
-    vault: &Vault,
-    account: &AccountFolder,
-    hurt: &mut Hurt,
-) -> Result<Option<(Snapshot, u64)>, skykeep_vault::Error> {
-    let (names, _) = vault.snapshot_names(account).await?;
-    let (newest, count) = if names.len() <= MAX_MANIFESTS {
-        let mut all = vault.snapshots(account).await?;
-        for finding in &all.findings {
-            if let Finding::Unreadable { name, error } = finding {
-                hurt.add(1, || format!("{name}: {error}"));
-            }
-        }
-        let count = all.sound.len();
-        (all.sound.pop(), count)
-    } else {
-        (vault.latest(account, None).await?, names.len())
-    };
-    let Some(newest) = newest else { return Ok(None) };
-    match vault.contents(&newest).await {
-        Ok(contents) => {
-            let lacking = Reach::from(vault).lacks(account, &contents).await?;
-            let first = lacking.first().map(ToString::to_string).unwrap_or_default();
-            hurt.add(lacking.len() as u64, || {
-                format!("{}: {first} and others are not there", newest.name)
-            });
-        }
-        Err(error @ skykeep_vault::Error::Missing) => return Err(error),
-        Err(error) => hurt.add(1, || format!("{}: {error}", newest.name)),
-    }
-    Ok(Some((newest, count as u64)))
-}
-
-fn of_snapshot(snapshot: &Snapshot, count: u64, settings: &Settings) -> OpenedAccount {
-    let body = &snapshot.manifest.body;
-    OpenedAccount {
-        did: body.did.to_string(),
-        handle: body.handle.as_ref().map(ToString::to_string),
-        host: host_of(&body.host),
-        snapshots: count,
-        newest: Some(snapshot.manifest.captured.as_millisecond()),
-        records: body.records,
-        media: body.media.kept,
-        known: settings.account(&body.did).is_some(),
-    }
-}
-
-fn host_of(address: &str) -> Option<String> {
-    url::Url::parse(address).ok()?.host_str().map(str::to_owned)
-}
 
 /// What lies in a folder that is no vault.
 #[derive(Default)]
@@ -252,7 +59,8 @@ impl Limit<'_> {
     }
 }
 
-fn of_files(path: &Path, settings: &Settings, cancel: &CancellationToken) -> Result<Opened, Error> {
+/// Errors: `NoBackup`; `Stopped`.
+pub(super) fn look(path: &Path, settings: &Settings, cancel: &CancellationToken) -> Result<Opened, Error> {
     let limit = Limit {
         began: Instant::now(),
         cancel,
@@ -482,8 +290,8 @@ mod tests {
         dir
     }
 
-    fn look(path: &Path) -> Result<Opened, Error> {
-        of_files(path, &Settings::default(), &CancellationToken::new())
+    fn at(path: &Path) -> Result<Opened, Error> {
+        look(path, &Settings::default(), &CancellationToken::new())
     }
 
     #[test]
@@ -502,7 +310,7 @@ mod tests {
             ("bob-2", car(&bob)),
             ("plc-log.json", b"[]".to_vec()),
         ]);
-        let opened = look(dir.path()).unwrap();
+        let opened = at(dir.path()).unwrap();
         assert_eq!(
             (opened.kind, opened.known, opened.problems),
             (OpenedKind::Backup, false, Vec::new())
@@ -520,7 +328,7 @@ mod tests {
         };
         assert_eq!(opened.accounts, [expected(&alice, 1, 2), expected(&bob, 2, 0)]);
         // A single file is enough.
-        let opened = look(&dir.path().join("bob-1")).unwrap();
+        let opened = at(&dir.path().join("bob-1")).unwrap();
         assert_eq!((opened.accounts.len(), opened.accounts[0].records), (1, 40));
     }
 
@@ -528,7 +336,7 @@ mod tests {
     fn what_is_damaged_is_listed_as_far_as_it_goes_and_said_to_be_so() {
         let whole = car(&repo('a', 300));
         let dir = folder(&[("repo.car", whole[..whole.len() * 3 / 4].to_vec())]);
-        let opened = look(dir.path()).unwrap();
+        let opened = at(dir.path()).unwrap();
         let codes: Vec<&str> = opened.problems.iter().map(|problem| problem.code.as_str()).collect();
         assert_eq!(codes, ["import_damaged"]);
         assert_eq!(opened.accounts[0].did, did('a').as_str());
@@ -537,7 +345,7 @@ mod tests {
 
     #[test]
     fn where_there_is_no_backup_it_is_said_so() {
-        let check = |dir: &TempDir| match look(dir.path()) {
+        let check = |dir: &TempDir| match at(dir.path()) {
             Err(Error::NoBackup { path }) => assert_eq!(path, dir.path()),
             other => panic!("{other:?}"),
         };
@@ -569,34 +377,16 @@ mod tests {
             .collect();
         let dir = folder(&files);
         fs::write(dir.path().join("far/zz.car"), car(&repo('a', 3))).unwrap();
-        assert!(matches!(look(dir.path()), Err(Error::NoBackup { .. })));
+        assert!(matches!(at(dir.path()), Err(Error::NoBackup { .. })));
         fs::write(dir.path().join("near.car"), car(&repo('b', 3))).unwrap();
-        let opened = look(dir.path()).unwrap();
+        let opened = at(dir.path()).unwrap();
         assert_eq!(opened.accounts[0].did, did('b').as_str());
         // Whoever quits does not wait for it.
         let cancel = CancellationToken::new();
         cancel.cancel();
         assert!(matches!(
-            of_files(dir.path(), &Settings::default(), &cancel),
+            look(dir.path(), &Settings::default(), &cancel),
             Err(Error::Stopped)
         ));
-    }
-
-    #[test]
-    fn a_path_inside_a_vault_belongs_to_it_and_a_neighbour_does_not() {
-        let dir = folder(&[
-            ("accounts/did_plc_a/repo/x.car", vec![1]),
-            ("README.txt", vec![1]),
-            ("mine/x", vec![1]),
-        ]);
-        let check =
-            |inside: &str, expected| assert_eq!(is_part_of(&dir.path().join(inside), dir.path()), expected, "{inside}");
-        check("", true);
-        check("accounts", true);
-        check("accounts/did_plc_a/repo/x.car", true);
-        check("README.txt", true);
-        check("mine", false);
-        check("mine/x", false);
-        assert!(!is_part_of(Path::new("/elsewhere"), dir.path()));
     }
 }
