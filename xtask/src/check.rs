@@ -7,13 +7,14 @@ use crate::needs::{self, Need};
 use crate::process::{self, Outcome};
 use crate::project::Project;
 use crate::suites::Ledger;
-use crate::test::{FEATURES, TestPrograms, lints, npm};
+use crate::test::{FEATURES, TestPrograms, lints, lock_files, npm};
 
 /// Format, lints, the rooms' own tests, the window's types, and that the generated types are unchanged.
 pub(crate) fn check(project: &Project, request: &Request) -> Outcome<()> {
     needs::make_sure(project, request, &[Need::Compilers, Need::Window, Need::WindowPackages])?;
     let mut ledger = Ledger::open(None);
     ledger.check("format", project.cargo("fmt").args(["--all", "--check"]))?;
+    ledger.suite("lock files", || lock_files(project))?;
     ledger.check("window lints (eslint)", &mut npm(project, "lint"))?;
     ledger.check("window types (svelte-check)", &mut npm(project, "check"))?;
     // The window's package compiles only beside its pages.

@@ -56,6 +56,7 @@ pub(crate) fn test(project: &Project, request: &Request) -> Outcome<()> {
 
     let pages = window_code(project, &mut ledger)?;
     ledger.check("format", project.cargo("fmt").args(["--all", "--check"]))?;
+    ledger.suite("lock files", || lock_files(project))?;
     let mut build = project.cargo("build");
     build.args(["--workspace", "--all-targets"]).args(FEATURES);
     // The window's program is compiled around its pages.
@@ -109,6 +110,20 @@ pub(crate) fn npm(project: &Project, script: &str) -> Command {
     let mut command = project.command_in("ui", "npm");
     command.args(["run", "--silent", script]);
     command
+}
+
+/// Whether packages outside the workspace still have the lock files that their manifests ask for: no other suite builds
+/// them, and they take the workspace's packages in.
+pub(crate) fn lock_files(project: &Project) -> Outcome<Counts> {
+    let mut counts = Counts::default();
+    for package in ["benches", "fuzz"] {
+        let mut update = project.cargo("update");
+        update.args(["--workspace", "--locked", "--quiet", "--manifest-path"]);
+        update.arg(project.path(package).join("Cargo.toml"));
+        let ran = process::run(package, &mut update)?;
+        counts += &Counts::of_check(&format!("the lock file of {package}"), ran.success);
+    }
+    Ok(counts)
 }
 
 /// clippy over tests and examples too, where every warning is an error.
