@@ -271,9 +271,9 @@ fn of_net(error: &Net) -> Draft {
         Net::DidNotFound { did } => draft("identity_not_found", Note, &[TryAgain]).with("did", did),
         Net::DidTombstoned { did } => draft("identity_ended", Danger, &[ShowDetail]).with("did", did),
         Net::DidUnsupported { did } => draft("identity_unsupported", Note, &[]).with("did", did),
-        Net::Config { variable, reason } => draft("setting_wrong", NeedsYou, &[])
+        Net::Config { variable, fault } => draft("setting_wrong", NeedsYou, &[])
             .with("name", variable)
-            .with("reason", reason),
+            .with("reason", fault),
         Net::Setup { .. } => draft("no_secure_network", NeedsYou, &[ShowDetail]),
         Net::File(source) if source.kind() == ErrorKind::StorageFull => {
             draft("computer_full", NeedsYou, &[TryAgain]).with("folder", "")
@@ -389,7 +389,7 @@ mod tests {
     use std::time::Duration;
 
     use skykeep_atproto::verify::Finding;
-    use skykeep_net::Cause;
+    use skykeep_net::{Cause, ConfigFault};
 
     use super::*;
     use crate::words::problem_codes;
@@ -455,7 +455,7 @@ mod tests {
             Net::DidUnsupported { did: did() },
             Net::Config {
                 variable: "SKYKEEP_DNS",
-                reason: "is no address",
+                fault: ConfigFault::NoIp,
             },
             Net::Setup {
                 reason: "no certificates".to_owned(),

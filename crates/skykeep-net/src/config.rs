@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::Error;
+use crate::{ConfigFault, Error};
 
 /// Everything that this crate wants to know about its surroundings.
 #[derive(Debug, Clone)]
@@ -85,7 +85,7 @@ impl NetConfig {
                 _ => {
                     return Err(Error::Config {
                         variable: "SKYKEEP_LOOPBACK_HTTP",
-                        reason: "is neither 0 nor 1",
+                        fault: ConfigFault::NoSwitch,
                     });
                 }
             };
@@ -96,16 +96,16 @@ impl NetConfig {
 
 /// `None` for an empty value.
 fn parse_url(variable: &'static str, text: &str) -> Result<Option<Url>, Error> {
-    let fail = |reason| Error::Config { variable, reason };
+    let fail = |fault| Error::Config { variable, fault };
     if text.is_empty() {
         return Ok(None);
     }
-    let url = Url::parse(text).map_err(|_| fail("is not an address"))?;
+    let url = Url::parse(text).map_err(|_| fail(ConfigFault::NoWebAddress))?;
     if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
-        return Err(fail("is not a web address"));
+        return Err(fail(ConfigFault::NoWebAddress));
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return Err(fail("may hold a host, a port and a path only"));
+        return Err(fail(ConfigFault::MoreThanAddress));
     }
     Ok(Some(url))
 }
@@ -119,7 +119,7 @@ fn parse_dns(text: &str) -> Result<Option<SocketAddr>, Error> {
         .map(Some)
         .map_err(|_| Error::Config {
             variable: "SKYKEEP_DNS",
-            reason: "is not an IP address with or without a port",
+            fault: ConfigFault::NoIp,
         })
 }
 
@@ -229,15 +229,16 @@ mod tests {
 
     #[test]
     fn nonsense_is_named() {
-        let check = |name: &'static str, value: &str| match read(&[(name, value)]) {
-            Err(Error::Config { variable, .. }) => assert_eq!(variable, name, "{value}"),
+        use ConfigFault::{MoreThanAddress, NoIp, NoSwitch, NoWebAddress};
+        let check = |name: &'static str, value: &str, expected: ConfigFault| match read(&[(name, value)]) {
+            Err(Error::Config { variable, fault }) => assert_eq!((variable, fault), (name, expected), "{value}"),
             other => panic!("{name}={value}: {other:?}"),
         };
-        check("SKYKEEP_PLC_URL", "plc.directory");
-        check("SKYKEEP_PLC_URL", "file:///etc/passwd");
-        check("SKYKEEP_PLC_URL", "https://user:secret@plc.directory");
-        check("SKYKEEP_HANDLE_RESOLVER", "https://a.test/?token=1");
-        check("SKYKEEP_DNS", "localhost:53");
-        check("SKYKEEP_LOOPBACK_HTTP", "yes");
+        check("SKYKEEP_PLC_URL", "plc.directory", NoWebAddress);
+        check("SKYKEEP_PLC_URL", "file:///etc/passwd", NoWebAddress);
+        check("SKYKEEP_PLC_URL", "https://user:secret@plc.directory", MoreThanAddress);
+        check("SKYKEEP_HANDLE_RESOLVER", "https://a.test/?token=1", MoreThanAddress);
+        check("SKYKEEP_DNS", "localhost:53", NoIp);
+        check("SKYKEEP_LOOPBACK_HTTP", "yes", NoSwitch);
     }
 }

@@ -183,12 +183,12 @@ pub enum Error {
         did: Did,
     },
     /// Settings or environment hold a value that cannot be used.
-    #[error("{variable} {reason}")]
+    #[error("{variable} {fault}")]
     Config {
         /// The environment variable, or the setting's name.
         variable: &'static str,
         /// What is wrong with it.
-        reason: &'static str,
+        fault: ConfigFault,
     },
     /// This computer gives no TLS: no trusted roots, most often.
     #[error("no secure connections on this computer: {reason}")]
@@ -257,6 +257,30 @@ impl std::fmt::Display for Refusal {
             Self::Address => "malformed address",
             Self::Redirect => "bad redirect",
             Self::Downgrade => "redirect from https to http",
+        })
+    }
+}
+
+/// Why a setting cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigFault {
+    /// Neither 0 nor 1.
+    NoSwitch,
+    /// Not an address that begins with https:// or http://.
+    NoWebAddress,
+    /// More than a host, a port and a path.
+    MoreThanAddress,
+    /// Not an IP address with or without a port.
+    NoIp,
+}
+
+impl std::fmt::Display for ConfigFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NoSwitch => "is neither 0 nor 1",
+            Self::NoWebAddress => "is not a web address",
+            Self::MoreThanAddress => "may hold a host, a port and a path only",
+            Self::NoIp => "is not an IP address with or without a port",
         })
     }
 }

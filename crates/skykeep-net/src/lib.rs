@@ -25,6 +25,6 @@ pub mod resolve;
 mod xrpc;
 
 pub use config::{NetConfig, Patience};
-pub use error::{Cause, Error, Refusal};
+pub use error::{Cause, ConfigFault, Error, Refusal};
 pub use tokio_util::sync::CancellationToken;
 pub use xrpc::Client;
