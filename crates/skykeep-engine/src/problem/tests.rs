@@ -1,0 +1,244 @@
+//! Every problem that people can meet.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use skykeep_atproto::verify::Finding;
+use skykeep_net::{Cause, ConfigFault};
+
+use super::*;
+use crate::words::problem_codes;
+
+/// One error for every code that people can meet.
+fn every_error() -> Vec<Error> {
+    let did = || -> skykeep_atproto::Did { "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap() };
+    let handle = || -> skykeep_atproto::Handle { "alice.test".parse().unwrap() };
+    let host = || "pds.example.org".to_owned();
+    let net = vec![
+        Net::RepoNotFound {
+            host: host(),
+            did: did(),
+        },
+        Net::RepoTakendown {
+            host: host(),
+            did: did(),
+        },
+        Net::RepoSuspended {
+            host: host(),
+            did: did(),
+        },
+        Net::RepoDeactivated {
+            host: host(),
+            did: did(),
+        },
+        Net::AuthRequired { host: host() },
+        Net::RateLimited {
+            host: host(),
+            wait: Duration::from_secs(5),
+        },
+        Net::Unreachable {
+            host: host(),
+            cause: Cause::Connect,
+        },
+        Net::Http {
+            host: host(),
+            status: 500,
+        },
+        Net::Refused {
+            host: host(),
+            reason: Refusal::PrivateAddress,
+        },
+        Net::Refused {
+            host: host(),
+            reason: Refusal::Address,
+        },
+        Net::Input {
+            text: "what".to_owned(),
+        },
+        Net::HandleNotFound { handle: handle() },
+        Net::HandleUnreachable {
+            handle: handle(),
+            source: Box::new(Net::Stalled { host: host() }),
+        },
+        Net::HandleMismatch {
+            handle: handle(),
+            did: did(),
+            says: None,
+        },
+        Net::DidNotFound { did: did() },
+        Net::DidTombstoned { did: did() },
+        Net::DidUnsupported { did: did() },
+        Net::Config {
+            variable: "SKYKEEP_DNS",
+            fault: ConfigFault::NoIp,
+        },
+        Net::Setup {
+            reason: "no certificates".to_owned(),
+        },
+        Net::Cancelled,
+    ];
+    let vault_id = || skykeep_vault::layout::VaultId::random().unwrap();
+    let place = vec![
+        Vault::Missing,
+        Vault::ReadOnly,
+        Vault::Full { needed: None },
+        Vault::FileTooLarge {
+            path: "blob".to_owned(),
+            size: 5,
+        },
+        Vault::NotAVault { empty: true },
+        Vault::NotEmpty,
+        Vault::OtherVault {
+            expected: vault_id(),
+            found: vault_id(),
+        },
+        Vault::NewerFormat {
+            name: "x".to_owned(),
+            format: Some(2),
+            requires: None,
+        },
+        Vault::Damaged {
+            name: "x".to_owned(),
+            reason: "y",
+        },
+        Vault::Random,
+    ];
+    let io = |kind: ErrorKind| std::io::Error::from(kind);
+    let path = || PathBuf::from("/home/alice/x");
+    let mut all: Vec<Error> = net.into_iter().map(Error::Net).collect();
+    all.extend(place.into_iter().map(|source| Error::Place {
+        name: "Drive".to_owned(),
+        source,
+    }));
+    all.extend([
+        Error::Staging(Vault::Damaged {
+            name: "x".to_owned(),
+            reason: "y",
+        }),
+        Error::Protocol(skykeep_atproto::Error::Signature { what: "x" }),
+        Error::Catalogue(catalogue::Error::Newer { found: 9, known: 1 }),
+        Error::Catalogue(catalogue::Error::Busy),
+        Error::Keys(keys::Error::WrongPassphrase { path: path() }),
+        Error::Keys(keys::Error::NoRandomness),
+        Error::Settings {
+            path: path(),
+            reason: "a typo".to_owned(),
+        },
+        Error::Preference {
+            field: "plc_url",
+            value: "plc".to_owned(),
+        },
+        Error::Preference {
+            field: "quiet",
+            value: String::new(),
+        },
+        Error::Data {
+            path: path(),
+            source: io(ErrorKind::StorageFull),
+        },
+        Error::Data {
+            path: path(),
+            source: io(ErrorKind::PermissionDenied),
+        },
+        Error::EngineRunning { folder: path() },
+        Error::Unknown {
+            what: "account",
+            name: "bob".to_owned(),
+        },
+        Error::NoPlace,
+        Error::PlaceKnown { path: path() },
+        Error::NoHost { did: did() },
+        Error::BadIdentityLog {
+            did: did(),
+            reason: "x".to_owned(),
+        },
+        Error::Unproved {
+            did: did(),
+            findings: Vec::new(),
+            dropped: 3,
+        },
+        Error::FutureRev {
+            did: did(),
+            rev: skykeep_atproto::Tid::new(1, 1),
+        },
+        Error::StaleKey {
+            did: did(),
+            operation: None,
+        },
+        Error::Import {
+            path: path(),
+            reason: "x".to_owned(),
+        },
+        Error::NoBackup { path: path() },
+        unproved_import(Some("did:plc:44ybard66vv44zksje25o7dz".parse().unwrap()), false, None),
+        unproved_import(None, true, None),
+        unproved_import(None, false, None),
+        unproved_import(None, false, Some(FindingCode::OldFormat)),
+        Error::ExportNotEmpty { path: path() },
+        Error::SnapshotBroken {
+            id: "x".to_owned(),
+            reason: "y".to_owned(),
+        },
+    ]);
+    all
+}
+
+fn unproved_import(says: Option<skykeep_atproto::Did>, whole: bool, code: Option<FindingCode>) -> Error {
+    let detail = "x".to_owned();
+    Error::ImportUnproved {
+        path: PathBuf::from("/home/alice/x"),
+        did: "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap(),
+        says,
+        whole,
+        findings: code.map(|code| Finding { code, detail }).into_iter().collect(),
+    }
+}
+
+#[test]
+fn every_code_has_its_three_texts_filled_and_plain() {
+    /// Words that nobody should have to know.
+    const JARGON: [&str; 12] = [
+        "PDS",
+        "CAR",
+        "blob",
+        "repository",
+        "DID ",
+        "PLC",
+        "rotation",
+        "commit",
+        "errno",
+        "null",
+        "MST",
+        "CBOR",
+    ];
+    let mut problems: Vec<Problem> = every_error().iter().map(to_problem).collect();
+    problems.push(shrunk(60, 3));
+    problems.push(damage_found("Drive", 2, 1));
+    problems.push(behind("Drive", 3));
+    problems.push(overdue("alice.test", 1));
+    problems.push(place_away("Drive", 8));
+    problems.push(mended("Drive", 2));
+    problems.push(opened_damaged(Path::new("/media/drive"), 2, "a list"));
+    let mut seen = BTreeSet::new();
+    for problem in problems {
+        for text in [&problem.happened, &problem.means, &problem.todo] {
+            assert!(
+                !text.is_empty() && !text.starts_with("problem."),
+                "{}: {text}",
+                problem.code
+            );
+            assert!(!text.contains(['{', '}']), "{}: {text}", problem.code);
+            for word in JARGON {
+                assert!(!text.contains(word), "{}: {word} in {text}", problem.code);
+            }
+            assert!(!text.contains('!'), "{}: {text}", problem.code);
+        }
+        seen.insert(problem.code);
+    }
+    let written: BTreeSet<String> = problem_codes().into_iter().collect();
+    assert_eq!(
+        seen, written,
+        "words without a problem, or a problem that this test does not know"
+    );
+}
