@@ -391,7 +391,7 @@ async fn failed_with(engine: &Engine, did: &Did) -> Problem {
 
 /// A problem says what happened and what it means; nothing in it is left to be filled in.
 fn in_words(problem: &Problem) {
-    for text in [&problem.happened, &problem.means] {
+    for text in [problem.happened(), problem.means()] {
         assert!(!text.is_empty() && !text.contains('{'), "{problem:?}");
     }
 }

@@ -258,7 +258,7 @@ async fn what_is_not_the_accounts_is_refused_and_nothing_changes() {
         "import_damaged",
         &["damaged or incomplete"],
     );
-    refuse("picture.jpeg", &saved.blobs[0].1, "import_failed", &["no CAR file"]);
+    refuse("picture.jpeg", &saved.blobs[0].1, "import_failed", &["no .car file"]);
 
     // What is good among what is not: still refused whole, with the name of the bad one.
     let folder = cli.home().join("mixed");

@@ -48,7 +48,7 @@ pub(crate) fn reply(reply: &Reply, json: bool) {
         Reply::Exported(exported) => output::text(&export(exported)),
         Reply::Imported(imported) => output::text(&import(imported)),
         Reply::Opened(found) => opened(found),
-        Reply::Report(text) => output::text(text.trim_end()),
+        Reply::Report(report) => output::text(report.text().trim_end()),
         Reply::Runs(runs) => {
             runs.iter()
                 .for_each(|run| output::text(&format!("{}  {}  {}", time(run.began), run.did, end(&run.end))));
@@ -71,7 +71,7 @@ fn document(reply: &Reply) -> Value {
         Reply::Exported(exported) => json!({ "exported": exported }),
         Reply::Imported(imported) => json!({ "imported": imported }),
         Reply::Opened(opened) => json!({ "opened": opened }),
-        Reply::Report(report) => json!({ "report": report }),
+        Reply::Report(report) => json!({ "report": report.text() }),
         Reply::Runs(runs) => json!({ "runs": runs }),
     }
 }
@@ -90,7 +90,7 @@ fn told(problem: &Problem) -> String {
         .as_ref()
         .map(|detail| format!("\n({detail})"))
         .unwrap_or_default();
-    format!("{}\n{}\n{}{detail}", problem.happened, problem.means, problem.todo)
+    format!("{}\n{}\n{}{detail}", problem.happened(), problem.means(), problem.todo())
 }
 
 /// Why runs did not complete, to standard error.
@@ -118,7 +118,7 @@ fn status(account: &Account) -> String {
         (None, None) => {}
     }
     for problem in &account.problems {
-        lines.push(format!("  ! {} {}", problem.happened, problem.todo));
+        lines.push(format!("  ! {} {}", problem.happened(), problem.todo()));
     }
     lines.join("\n")
 }

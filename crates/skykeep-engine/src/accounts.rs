@@ -15,6 +15,7 @@ use tracing::{info, warn};
 use crate::api::{self, Account, Event, HostingStatus, Kept, KeptState, Millis, Person, Problem, Whose};
 use crate::catalogue::{Standing, Subject};
 use crate::engine::unknown;
+use crate::error::What;
 use crate::machine::drive::{OnThisComputer, on_this_computer};
 use crate::schedule::{self, Due};
 use crate::{Engine, Error, problem, readiness, settings};
@@ -117,7 +118,7 @@ impl Engine {
     /// One account. Errors: `Unknown`.
     pub async fn account(&self, did: &Did) -> Result<Account, Error> {
         let settings = self.inner.settings();
-        let account = settings.account(did).ok_or_else(|| unknown("account", did))?;
+        let account = settings.account(did).ok_or_else(|| unknown(What::Account, did))?;
         self.account_at(account, Timestamp::now()).await
     }
 
@@ -129,7 +130,7 @@ impl Engine {
                 return Ok(account.did.parse()?);
             }
         }
-        Err(unknown("account", name))
+        Err(unknown(What::Account, name))
     }
 
     /// Stops keeping an account. What is kept of it stays where it is. Errors: `Unknown`, `Data`.
@@ -137,7 +138,7 @@ impl Engine {
         self.inner
             .settings()
             .account(did)
-            .ok_or_else(|| unknown("account", did))?;
+            .ok_or_else(|| unknown(What::Account, did))?;
         self.inner.runs.stop(did);
         self.inner
             .change_settings(|settings| settings.accounts.retain(|account| account.did != *did))?;
@@ -153,7 +154,7 @@ impl Engine {
         let found = self
             .inner
             .change_settings(|settings| settings.account_mut(did).map(|account| account.pinned.clear()))?;
-        found.ok_or_else(|| unknown("account", did))?;
+        found.ok_or_else(|| unknown(What::Account, did))?;
         let subject = Subject::Account(did.clone());
         self.inner
             .ask(move |catalogue| catalogue.clear(&subject, problem::SHRUNK).map(drop))

@@ -13,6 +13,7 @@ use skykeep_atproto::{Cid, Did, Tid, record};
 
 use crate::api::{Changes, CollectionChange, RemovedRecord};
 use crate::engine::unknown;
+use crate::error::What;
 use crate::{Engine, Error, blocking};
 
 /// Removed records that are named.
@@ -52,7 +53,7 @@ impl Engine {
             .await?;
         let place = all.iter().position(|held| held.id == snapshot);
         let (Some(place), Some(row)) = (place, row) else {
-            return Err(unknown("snapshot", snapshot));
+            return Err(unknown(What::Snapshot, snapshot));
         };
         let Some(before) = place.checked_sub(1).map(|before| &all[before]) else {
             let new = |count: crate::api::CollectionCount| CollectionChange {

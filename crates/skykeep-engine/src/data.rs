@@ -71,7 +71,7 @@ impl DataFolder {
 
     /// The settings file.
     pub(crate) fn settings(&self) -> PathBuf {
-        self.root.join("settings.toml")
+        settings_in(&self.root)
     }
 
     /// The catalogue.
@@ -123,6 +123,11 @@ pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         Ok(())
     };
     write().map_err(Error::data(path))
+}
+
+/// The settings file of a data folder, which need not be there.
+pub(crate) fn settings_in(root: &Path) -> PathBuf {
+    root.join("settings.toml")
 }
 
 #[cfg(test)]

@@ -8,9 +8,10 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use crate::api::{Account, Millis, Place, Run, RunEnd, Standing, Stored};
-use crate::words::words;
+use crate::api::{Account, KeptState, Millis, Place, PlaceState, Problem, Run, RunEnd, Severity, Standing, Stored};
+use crate::words::{Value, list, size as bytes_in_words, words};
 use crate::{Engine, Error, blocking, logs};
 
 /// Runs that a report tells of.
@@ -33,21 +34,24 @@ impl Engine {
 
     /// How things stand and what happened lately, as text that a person reads before they share it. No secret is in it.
     pub async fn report(&self) -> Result<String, Error> {
+        Ok(self.facts().await?.text())
+    }
+
+    /// What a report is made of.
+    pub(crate) async fn facts(&self) -> Result<Report, Error> {
         let (accounts, places) = (self.accounts().await?, self.places().await?);
         let runs = self.runs(None, RUNS).await?;
         let data = self.inner.data.root().to_owned();
         let (log, system) = blocking(move || Ok((logs::recent(&data, LINES), system()))).await?;
-        let facts = Facts {
-            now: Timestamp::now(),
+        Ok(Report {
+            now: Timestamp::now().as_millisecond(),
             system,
             language: self.preferences().language,
             accounts,
             places,
             runs,
             log,
-        };
-        let home = dirs::home_dir();
-        Ok(shareable(&facts.text(), home.as_deref()))
+        })
     }
 
     /// Saves a report where a person chose, all of it or nothing. Errors: `Data`, also when a folder is there.
@@ -131,8 +135,8 @@ fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
-/// The operating system, as it calls itself.
-fn system() -> String {
+/// The operating system, as it calls itself: its name, kind and desktop.
+fn system() -> Vec<String> {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let name = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
     let desktop = std::env::var("XDG_CURRENT_DESKTOP").unwrap_or_default();
@@ -141,17 +145,14 @@ fn system() -> String {
         format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         desktop,
     ];
-    parts
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(", ")
+    parts.into_iter().filter(|part| !part.is_empty()).collect()
 }
 
-/// Everything that a report says.
-struct Facts {
-    now: Timestamp,
-    system: String,
+/// Everything that a report says. It is put into words where it is shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    now: Millis,
+    system: Vec<String>,
     language: Option<String>,
     accounts: Vec<Account>,
     places: Vec<Place>,
@@ -159,19 +160,23 @@ struct Facts {
     log: Vec<String>,
 }
 
-impl Facts {
-    fn text(&self) -> String {
+impl Report {
+    /// The text, in the language that is spoken now: without what looks like a secret, and without the name of the home
+    /// folder of whoever it is made for.
+    pub fn text(&self) -> String {
+        shareable(&self.in_words(), dirs::home_dir().as_deref())
+    }
+
+    fn in_words(&self) -> String {
         let mut out = String::new();
         let mut line = |text: &str| out.push_str(&format!("{text}\n"));
         line(&say("title", &[]));
         line("");
         line(&format!("Skykeep {}", env!("CARGO_PKG_VERSION")));
-        line(&self.system);
-        line(&say(
-            "language",
-            &[("language", self.language.clone().unwrap_or_else(|| say("system", &[])))],
-        ));
-        line(&say("made", &[("time", time(self.now.as_millisecond()))]));
+        line(&list(&self.system));
+        let language = self.language.clone().unwrap_or_else(|| say("system", &[]));
+        line(&say("language", &[("language", language.into())]));
+        line(&say("made", &[("time", time(self.now).into())]));
         line(&heading("accounts"));
         for account in &self.accounts {
             line(&of_account(account));
@@ -201,13 +206,15 @@ impl Facts {
             RunEnd::Stopped => ("stopped", None),
             RunEnd::Failed { problem } => ("failed", Some(problem)),
         };
-        let seconds = (run.ended - run.began).max(0) / 1000;
-        let mut text = format!("{}  {name}: {} ({seconds} s)", time(run.began), say(how, &[]));
+        let seconds = u64::try_from((run.ended - run.began).max(0) / 1000).unwrap_or(0);
+        let values = [
+            ("account", name.into()),
+            ("how", say(how, &[]).into()),
+            ("seconds", seconds.into()),
+        ];
+        let mut text = format!("{}  {}", time(run.began), say("run", &values));
         if let Some(problem) = why {
-            let _ = write!(text, " [{}] {}", problem.code, problem.happened);
-            if let Some(detail) = &problem.detail {
-                let _ = write!(text, " {detail}");
-            }
+            let _ = write!(text, " {}", coded(problem));
         }
         text
     }
@@ -217,26 +224,38 @@ fn of_account(account: &Account) -> String {
     let kept = &account.kept;
     let name = account.handle.clone().unwrap_or_else(|| say("no_handle", &[]));
     let host = account.host.clone().unwrap_or_else(|| say("unknown", &[]));
-    let mut text = format!("- {name}, {}, {host}\n", account.did);
+    let mut text = format!("- {}\n", list(&[name, account.did.clone(), host]));
     let at = |millis: Option<Millis>| millis.map_or_else(|| say("never", &[]), time);
+    let (state, said) = match kept.state {
+        KeptState::Nothing => ("nothing", "kept_nothing"),
+        KeptState::PostsOnly => ("posts_only", "kept_posts_only"),
+        KeptState::Complete => ("complete", "kept_complete"),
+        KeptState::Stale => ("stale", "kept_stale"),
+        KeptState::MediaUnseen => ("media_unseen", "kept_media_unseen"),
+        KeptState::Unseen => ("unseen", "kept_unseen"),
+    };
     let values = [
-        ("state", format!("{:?}", kept.state)),
-        ("checked", at(kept.last_checked)),
-        ("taken", at(kept.last_snapshot)),
-        ("records", kept.records.to_string()),
-        ("media", kept.media.to_string()),
-        ("missing", kept.media_missing.to_string()),
-        ("pending", kept.media_pending.to_string()),
-        ("places", kept.places.to_string()),
+        ("state", named(said, state).into()),
+        ("checked", at(kept.last_checked).into()),
+        ("taken", at(kept.last_snapshot).into()),
+        ("records", kept.records.into()),
+        ("media", kept.media.into()),
+        ("missing", kept.media_missing.into()),
+        ("pending", kept.media_pending.into()),
+        ("places", u64::from(kept.places).into()),
     ];
     let _ = write!(text, "  {}", say("kept_as", &values));
     for problem in &account.problems {
-        let detail = problem.detail.as_deref().unwrap_or_default();
-        let _ = write!(
-            text,
-            "\n  {:?} [{}] {} {detail}",
-            problem.severity, problem.code, problem.happened
-        );
+        let severity = match problem.severity {
+            Severity::Note => "note",
+            Severity::NeedsYou => "needs_you",
+            Severity::Danger => "danger",
+        };
+        let values = [
+            ("severity", words(&["window", "problem"], severity, &[]).into()),
+            ("problem", coded(problem).into()),
+        ];
+        let _ = write!(text, "\n  {}", say("problem", &values));
     }
     text
 }
@@ -247,15 +266,33 @@ fn of_place(place: &Place) -> String {
         (false, true) => "this_computer",
         (false, false) => "elsewhere",
     };
-    let free = place
-        .free
-        .map_or_else(|| say("unknown", &[]), |bytes| format!("{:.1} GB", bytes as f64 / 1e9));
+    let (state, said) = match place.state {
+        PlaceState::Ready => ("ready", "place_ready"),
+        PlaceState::Absent => ("absent", "place_absent"),
+        PlaceState::ReadOnly => ("read_only", "place_read_only"),
+        PlaceState::Other => ("other", "place_other"),
+        PlaceState::Full => ("full", "place_full"),
+    };
+    let free = place.free.map_or_else(|| say("unknown", &[]), bytes_in_words);
     let values = [
-        ("kind", say(kind, &[])),
-        ("state", format!("{:?}", place.state)),
-        ("free", free),
+        ("kind", say(kind, &[]).into()),
+        ("state", named(said, state).into()),
+        ("free", free.into()),
     ];
-    format!("- {}, {}\n  {}", place.name, place.path, say("place", &values))
+    let name = list(&[place.name.clone(), place.path.clone()]);
+    format!("- {name}\n  {}", say("place", &values))
+}
+
+/// A state in words, and its name in every language, for somebody who helps.
+fn named(said: &str, name: &str) -> String {
+    format!("{} [{name}]", say(said, &[]))
+}
+
+/// A problem with its name in every language, and what a server said.
+fn coded(problem: &Problem) -> String {
+    let detail = problem.detail.clone().unwrap_or_default();
+    let text = format!("[{}] {} {detail}", problem.code, problem.happened());
+    text.trim_end().to_owned()
 }
 
 fn heading(key: &str) -> String {
@@ -263,7 +300,7 @@ fn heading(key: &str) -> String {
     format!("\n{title}\n{}", "-".repeat(title.chars().count()))
 }
 
-fn say(key: &str, values: &[(&str, String)]) -> String {
+fn say(key: &str, values: &[(&str, Value)]) -> String {
     words(&["report"], key, values)
 }
 
@@ -285,18 +322,12 @@ fn shareable(text: &str, home: Option<&Path>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Kept, KeptState, PlaceState, Problem, Readiness, Severity, Whose};
+    use crate::api::{Kept, Readiness, Whose};
 
     fn problem(detail: &str) -> Problem {
-        Problem {
-            code: "host_error".to_owned(),
-            severity: Severity::NeedsYou,
-            happened: "The server of pds.test answered with an error.".to_owned(),
-            means: String::new(),
-            todo: String::new(),
-            actions: Vec::new(),
-            detail: Some(detail.to_owned()),
-        }
+        Problem::new("host_error", Severity::NeedsYou, &[])
+            .text("host", "pds.test")
+            .detail(detail)
     }
 
     #[test]
@@ -341,9 +372,9 @@ mod tests {
             ended: 1_795_356_012_000,
             end,
         };
-        let facts = Facts {
-            now: Timestamp::from_second(1_795_356_100).unwrap(),
-            system: "Debian, linux x86_64".to_owned(),
+        let report = Report {
+            now: 1_795_356_100_000,
+            system: vec!["Debian".to_owned(), "linux x86_64".to_owned()],
             language: Some("pt-BR".to_owned()),
             accounts: vec![account],
             places: vec![place],
@@ -355,7 +386,7 @@ mod tests {
             ],
             log: vec!["INFO delivered blobs=3 password=letmein9 to /home/alice/x".to_owned()],
         };
-        let text = shareable(&facts.text(), Some(Path::new("/home/alice")));
+        let text = shareable(&report.in_words(), Some(Path::new("/home/alice")));
         for part in [
             env!("CARGO_PKG_VERSION"),
             "Debian, linux x86_64",
@@ -363,8 +394,9 @@ mod tests {
             "alice.test",
             &did,
             "pds.test",
-            "Stale",
-            "[host_error]",
+            "[stale], checked never",
+            "not connected [absent]",
+            "Needs you: [host_error] pds.test gave an answer that cannot be used. asked",
             "~/backups/Skykeep",
             "5.3 GB",
             "2026-11-22 14:00:00 UTC  alice.test",

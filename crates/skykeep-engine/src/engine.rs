@@ -20,6 +20,7 @@ use crate::catalogue::{AccountFacts, Catalogue, Opened, SnapshotRow, Subject};
 use crate::changes::Known;
 use crate::data::DataFolder;
 use crate::drives::Drives;
+use crate::error::What;
 use crate::keys::{self, KeyStore, Secret, SecretName};
 use crate::machine::{Machine, MachineFacts};
 use crate::runs::Runs;
@@ -295,7 +296,7 @@ impl Inner {
     /// What the scheduler is to do for an account.
     pub(crate) fn policy(&self, did: &Did, now: Timestamp) -> Result<Policy, Error> {
         let settings = self.settings();
-        let account = settings.account(did).ok_or_else(|| unknown("account", did))?;
+        let account = settings.account(did).ok_or_else(|| unknown(What::Account, did))?;
         Ok(Policy {
             did: did.clone(),
             every: Duration::from_secs(u64::from(settings.schedule.every_minutes) * 60),
@@ -540,7 +541,7 @@ impl Inner {
     }
 }
 
-pub(crate) fn unknown(what: &'static str, name: impl ToString) -> Error {
+pub(crate) fn unknown(what: What, name: impl ToString) -> Error {
     Error::Unknown {
         what,
         name: name.to_string(),

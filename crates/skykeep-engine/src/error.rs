@@ -1,7 +1,7 @@
 //! Everything that can go wrong in the engine. What people read about it is in [`crate::problem`].
 
-use std::io;
 use std::path::PathBuf;
+use std::{fmt, io};
 
 use skykeep_atproto::verify::Finding;
 use skykeep_atproto::{Cid, Did, Tid};
@@ -42,6 +42,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A newer Skykeep wrote the settings file.
+    #[error("settings file {path:?} was written by a newer version")]
+    SettingsNewer {
+        /// The file.
+        path: PathBuf,
+    },
     /// A setting cannot have this value.
     #[error("preference {field} cannot be {value:?}")]
     Preference {
@@ -67,8 +73,8 @@ pub enum Error {
     /// What was asked about is not kept here.
     #[error("no {what} named {name:?}")]
     Unknown {
-        /// "account", "place" or "snapshot".
-        what: &'static str,
+        /// What was asked about.
+        what: What,
         /// What it was called.
         name: String,
     },
@@ -135,7 +141,7 @@ pub enum Error {
         /// The file or folder.
         path: PathBuf,
         /// Why not.
-        reason: String,
+        reason: ImportFault,
     },
     /// No backup was found where somebody looked for one.
     #[error("no backup in {path:?}")]
@@ -174,6 +180,48 @@ pub enum Error {
     /// The run was asked to stop.
     #[error("stopped")]
     Stopped,
+}
+
+/// What somebody asks about by a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// An account.
+    Account,
+    /// A place.
+    Place,
+    /// A snapshot.
+    Snapshot,
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Account => "account",
+            Self::Place => "place",
+            Self::Snapshot => "snapshot",
+        })
+    }
+}
+
+/// Why something cannot be imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportFault {
+    /// There is no repository in it.
+    NoRepository,
+    /// A run of the account is under way.
+    UnderWay,
+    /// There are more files in it than are looked at.
+    TooManyFiles,
+}
+
+impl fmt::Display for ImportFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoRepository => "no CAR file in it",
+            Self::UnderWay => "a run is under way",
+            Self::TooManyFiles => "too many files",
+        })
+    }
 }
 
 impl Error {

@@ -11,6 +11,7 @@ use skykeep_atproto::Did;
 use crate::api::{Cell, Growth, Millis, Storage, StoredAccount};
 use crate::catalogue::{Happened, Outcome, Size};
 use crate::engine::unknown;
+use crate::error::What;
 use crate::{Engine, Error};
 
 /// Cells of a calendar at most: eight weeks of hours are 1,344.
@@ -37,7 +38,7 @@ impl Engine {
             Some(did) => vec![
                 settings
                     .account(did)
-                    .ok_or_else(|| unknown("account", did))?
+                    .ok_or_else(|| unknown(What::Account, did))?
                     .did
                     .clone(),
             ],

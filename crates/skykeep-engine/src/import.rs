@@ -24,6 +24,7 @@ use tracing::info;
 
 use crate::api::{Person, Phase, SignatureVerdict, Whose};
 use crate::backup::{self, Told, identity};
+use crate::error::ImportFault;
 use crate::runs::Reporter;
 use crate::{Engine, Error, blocking};
 
@@ -87,7 +88,7 @@ impl Engine {
         if finds.cars.is_empty() {
             return Err(Error::Import {
                 path: named,
-                reason: "there is no CAR file in it".to_owned(),
+                reason: ImportFault::NoRepository,
             });
         }
         let cancel = self.inner.shutdown.child_token();
@@ -96,7 +97,7 @@ impl Engine {
         let Some(reporter) = self.inner.begin(&did, true) else {
             return Err(Error::Import {
                 path: named,
-                reason: "a backup of this account is under way".to_owned(),
+                reason: ImportFault::UnderWay,
             });
         };
         let mut repos = Vec::new();
@@ -383,7 +384,7 @@ fn search(paths: &[PathBuf]) -> Result<Finds, Error> {
         if seen > MAX_FILES {
             return Err(Error::Import {
                 path,
-                reason: format!("there are more than {MAX_FILES} files"),
+                reason: ImportFault::TooManyFiles,
             });
         }
         let kind = fs::symlink_metadata(&path).map_err(Error::data(&path))?;

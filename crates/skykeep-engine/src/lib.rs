@@ -42,14 +42,15 @@ mod words;
 use std::pin::Pin;
 
 pub use data::{default_place, location};
+pub use diagnostics::Report;
 pub use engine::Engine;
-pub use error::Error;
+pub use error::{Error, ImportFault, What};
 pub use handover::{Door, Ended, Reply, Request, There};
 pub use import::{Imported, ImportedSnapshot};
 pub use problem::to_problem;
 pub use skykeep_net::CancellationToken;
 pub use snapshots::Exported;
-pub use words::{language, words};
+pub use words::{Value, Word, language, list, number, sentences, size, speak_to_programs, words};
 
 /// Makes a future where it does not weigh on the stack: those of whole verbs and runs are large, and threads of the
 /// runtime have two megabytes. A closure, so that it is not made in the caller's frame first.

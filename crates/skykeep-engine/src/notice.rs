@@ -83,6 +83,11 @@ pub(crate) fn notices(
     notices
 }
 
+/// Whole days from one time to another; none when the first is the later one.
+fn whole_days(since: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from(now.duration_since(since).as_hours() / 24).unwrap_or(0)
+}
+
 impl Engine {
     /// Tells a person what they are to be told now.
     pub(crate) async fn tell(&self, now: Timestamp) -> Result<(), Error> {
@@ -109,8 +114,8 @@ impl Engine {
                 .await?
                 .unwrap_or_default();
             let since = facts.last_checked.unwrap_or(account.added).max(account.added);
-            let days = now.duration_since(since).as_hours() / 24;
-            if facts.status != HostingStatus::Deactivated && days >= i64::from(settings.tell.after_days) {
+            let days = whole_days(since, now);
+            if facts.status != HostingStatus::Deactivated && days >= u64::from(settings.tell.after_days) {
                 let name = facts.handle.unwrap_or_else(|| account.did.to_string());
                 stands.push(Matter {
                     subject: Subject::Account(account.did.clone()),
@@ -127,7 +132,7 @@ impl Engine {
                 .unwrap_or_default();
             let since = facts.last_seen.unwrap_or(place.added).max(place.added);
             if now.duration_since(since) >= AWAY && crate::drives::is_away(place) {
-                let days = now.duration_since(since).as_hours() / 24;
+                let days = whole_days(since, now);
                 stands.push(Matter {
                     subject: Subject::Place(place.vault.to_string()),
                     problem: problem::place_away(&place.name, days),

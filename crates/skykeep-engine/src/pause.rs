@@ -15,6 +15,7 @@ use tracing::info;
 
 use crate::api::Millis;
 use crate::engine::unknown;
+use crate::error::What;
 use crate::settings::Settings;
 use crate::{Engine, Error};
 
@@ -84,7 +85,7 @@ impl Engine {
             Some(until) => Timestamp::from_millisecond(until).map_or(Pause::Open, Pause::Until),
         };
         let found = self.inner.change_settings(|settings| set(settings, did, pause))?;
-        found.ok_or_else(|| unknown("account", did.map(ToString::to_string).unwrap_or_default()))?;
+        found.ok_or_else(|| unknown(What::Account, did.map(ToString::to_string).unwrap_or_default()))?;
         info!(?did, ?pause, "paused");
         if !pause.at(Timestamp::now()).is_no() {
             for account in self.inner.settings().accounts {
@@ -108,7 +109,7 @@ impl Engine {
     pub async fn resume(&self, did: Option<&Did>) -> Result<(), Error> {
         let now = Timestamp::now();
         let found = self.inner.change_settings(|settings| end(settings, did, now))?;
-        found.ok_or_else(|| unknown("account", did.map(ToString::to_string).unwrap_or_default()))?;
+        found.ok_or_else(|| unknown(What::Account, did.map(ToString::to_string).unwrap_or_default()))?;
         info!(?did, "goes on");
         self.inner.wake.notify_one();
         self.inner.listen_changed();

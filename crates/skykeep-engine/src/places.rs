@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use crate::api::{Account, Check, Damage, Event, HostingStatus, Person, Place, PlaceState};
 use crate::catalogue::{PlaceFacts, Subject};
 use crate::engine::{Inner, unknown};
+use crate::error::What;
 use crate::machine::drive::{self, OnThisComputer, on_this_computer};
 use crate::{Engine, Error, backup, drives, problem, settings};
 
@@ -322,7 +323,7 @@ impl Engine {
             .iter()
             .find(named)
             .cloned()
-            .ok_or_else(|| unknown("place", id))
+            .ok_or_else(|| unknown(What::Place, id))
     }
 
     async fn place_now(&self, place: &settings::Place) -> Result<Place, Error> {

@@ -18,6 +18,7 @@ use crate::api::{Event, HostingStatus, Problem, Run, RunEnd, Severity};
 use crate::backup::{self, Done};
 use crate::catalogue::Subject;
 use crate::engine::{Inner, unknown};
+use crate::error::What;
 use crate::machine::drive;
 use crate::runs::Reporter;
 use crate::schedule::{self, Due};
@@ -31,7 +32,7 @@ impl Engine {
         self.inner
             .settings()
             .account(did)
-            .ok_or_else(|| unknown("account", did))?;
+            .ok_or_else(|| unknown(What::Account, did))?;
         match self.inner.begin(did, true) {
             Some(reporter) => Ok(on_heap(|| self.run(reporter, Timestamp::now(), true, BTreeSet::new())).await),
             None => self.join_run(did).await,

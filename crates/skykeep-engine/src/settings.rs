@@ -284,7 +284,7 @@ impl Settings {
         }
         let version: Version = toml::from_str(&text).map_err(|error| refused(path, error.message()))?;
         if version.format > FORMAT {
-            return Err(refused(path, "it was written by a newer Skykeep"));
+            return Err(Error::SettingsNewer { path: path.to_owned() });
         }
         let settings: Self = toml::from_str(&text).map_err(|error| refused(path, error.message()))?;
         if let Err(Error::Preference { field, .. }) = preferences::check(&preferences::read(&settings)) {
@@ -404,7 +404,6 @@ mod tests {
         let path = dir.path().join("settings.toml");
         for bad in [
             "",
-            "format = 2\nnew_thing = 1",
             "format = 1\ntypo = true",
             "format = 1\n[schedule]\nevery_minutes = 0",
             "format = 1\n[schedule]\nquiet = \"22:00-24:00\"",
@@ -420,5 +419,7 @@ mod tests {
         }
         fs::write(&path, [0xff, 0xfe]).unwrap();
         assert!(matches!(Settings::load(&path), Err(Error::Settings { .. })));
+        fs::write(&path, "format = 2\nnew_thing = 1").unwrap();
+        assert!(matches!(Settings::load(&path), Err(Error::SettingsNewer { .. })));
     }
 }

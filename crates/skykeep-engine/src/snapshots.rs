@@ -16,7 +16,8 @@ use tracing::info;
 
 use crate::api::{self, Comparison};
 use crate::engine::unknown;
-use crate::words::words;
+use crate::error::What;
+use crate::words::{Value, words};
 use crate::{Engine, Error, blocking};
 
 /// What an export wrote.
@@ -40,7 +41,7 @@ impl Engine {
     /// The snapshots of an account, newest first. Errors: `Unknown`.
     pub async fn snapshots(&self, did: &Did) -> Result<Vec<api::Snapshot>, Error> {
         let settings = self.inner.settings();
-        let account = settings.account(did).ok_or_else(|| unknown("account", did))?;
+        let account = settings.account(did).ok_or_else(|| unknown(What::Account, did))?;
         let did = did.clone();
         let mut snapshots = self.inner.ask(move |catalogue| catalogue.snapshots(&did)).await?;
         for n in 0..snapshots.len() {
@@ -84,7 +85,7 @@ impl Engine {
                 .await?
                 .first()
                 .map(|s| s.id.clone())
-                .ok_or_else(|| unknown("snapshot", did))?,
+                .ok_or_else(|| unknown(What::Snapshot, did))?,
         };
         let found = self.find(did, &id).await?;
         let account = &found.snapshot.manifest.account;
@@ -151,7 +152,7 @@ impl Engine {
     ///
     /// Errors: `Unknown`, `SnapshotBroken`.
     async fn find(&self, did: &Did, id: &str) -> Result<Found, Error> {
-        let name: SnapshotName = id.parse().map_err(|_| unknown("snapshot", id))?;
+        let name: SnapshotName = id.parse().map_err(|_| unknown(What::Snapshot, id))?;
         let account = AccountFolder::of(did).map_err(Error::Staging)?;
         let reach = self.inner.reach().await;
         let mut reason = None;
@@ -173,7 +174,7 @@ impl Engine {
                 Err(error) => reason = Some(error),
             }
         }
-        Err(reason.map_or_else(|| unknown("snapshot", id), |error| broken(id, error)))
+        Err(reason.map_or_else(|| unknown(What::Snapshot, id), |error| broken(id, error)))
     }
 
     /// Proves a snapshot's repository by what the identity's log says, whoever wrote the vault.
@@ -290,16 +291,16 @@ fn readme(snapshot: &Snapshot, exported: &Exported) -> String {
         .handle
         .as_ref()
         .map_or_else(|| body.did.to_string(), ToString::to_string);
-    let values = [
-        ("handle", handle),
-        ("did", body.did.to_string()),
-        ("taken", snapshot.manifest.captured.to_string()),
-        ("rev", body.commit.rev.to_string()),
-        ("commit", body.commit.cid.to_string()),
-        ("key", body.signing.key.to_string()),
-        ("records", exported.records.to_string()),
-        ("blobs", exported.blobs.to_string()),
-        ("missing", exported.missing.len().to_string()),
+    let values: [(&str, Value); 9] = [
+        ("handle", handle.into()),
+        ("did", body.did.to_string().into()),
+        ("taken", snapshot.manifest.captured.to_string().into()),
+        ("rev", body.commit.rev.to_string().into()),
+        ("commit", body.commit.cid.to_string().into()),
+        ("key", body.signing.key.to_string().into()),
+        ("records", exported.records.into()),
+        ("blobs", exported.blobs.into()),
+        ("missing", exported.missing.len().into()),
     ];
     words(&["export"], "readme", &values)
 }

@@ -3,11 +3,20 @@
 //! All locales are in the program. Which one is spoken is one choice for the process: what a person chose, else what the
 //! system says, else English. English is complete; a test demands that the others are, and that they fill in the same
 //! values. A table of plural forms (`one`, `other`, …) is one sentence, chosen by `{count}`.
+//!
+//! Words are made where they are shown, at the moment they are shown: what is kept or handed on is a name of what to say
+//! and the [`Value`]s that go with it.
+
+mod form;
+mod value;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use toml::{Table, Value};
+use toml::{Table, Value as Toml};
+
+pub use form::{list, number, sentences, size};
+pub use value::{Value, Word};
 
 /// Name and text of every locale. English first.
 const LOCALES: &[(&str, &str)] = &[
@@ -26,6 +35,14 @@ static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
 const NOT_CHOSEN: usize = usize::MAX;
 static SPOKEN: AtomicUsize = AtomicUsize::new(NOT_CHOSEN);
 
+/// The locale that is spoken whatever was chosen, by its place in [`LOCALES`].
+static ALWAYS: AtomicUsize = AtomicUsize::new(NOT_CHOSEN);
+
+/// Speaks English from now on, whatever a person or the system says: in documents that programs read.
+pub fn speak_to_programs() {
+    ALWAYS.store(0, Ordering::Relaxed);
+}
+
 /// Speaks a language from now on; `None`: the system's.
 pub(crate) fn speak(language: Option<&str>) {
     SPOKEN.store(choose(language, |name| std::env::var(name).ok()), Ordering::Relaxed);
@@ -42,21 +59,40 @@ pub fn language() -> &'static str {
 }
 
 /// A sentence with its words in braces filled in. A missing one is its own name: a test finds it.
-pub fn words(section: &[&str], key: &str, values: &[(&str, String)]) -> String {
-    let spoken = spoken();
-    match find(&TABLES[spoken], LOCALES[spoken].0, section, key, values) {
-        Some(text) => fill(text, values),
+pub fn words(section: &[&str], key: &str, values: &[(&str, Value)]) -> String {
+    words_in(spoken(), section, key, values)
+}
+
+/// Whether there are words for a problem of this code.
+pub(crate) fn is_problem(code: &str) -> bool {
+    let problems = TABLES[0].get("problem").and_then(Toml::as_table);
+    problems.is_some_and(|problems| problems.contains_key(code))
+}
+
+/// As [`words`], in a locale by its place in [`LOCALES`].
+pub(crate) fn words_in(locale: usize, section: &[&str], key: &str, values: &[(&str, Value)]) -> String {
+    match find(&TABLES[locale], LOCALES[locale].0, section, key, values) {
+        Some(text) => fill(text, |name| {
+            let (_, value) = values.iter().find(|(known, _)| *known == name)?;
+            Some(match value {
+                Value::Count(count) => form::number_in(locale, *count),
+                Value::Word { word } => words_in(locale, &["word"], word.key(), &[]),
+                Value::Text(text) => text.clone(),
+            })
+        }),
         None => format!("{}.{key}", section.join(".")),
     }
 }
 
-fn spoken() -> usize {
-    match SPOKEN.load(Ordering::Relaxed) {
-        NOT_CHOSEN => {
+/// The locale that is spoken, by its place in [`LOCALES`].
+pub(crate) fn spoken() -> usize {
+    match (ALWAYS.load(Ordering::Relaxed), SPOKEN.load(Ordering::Relaxed)) {
+        (NOT_CHOSEN, NOT_CHOSEN) => {
             speak(None);
             SPOKEN.load(Ordering::Relaxed)
         }
-        spoken => spoken,
+        (NOT_CHOSEN, spoken) => spoken,
+        (always, _) => always,
     }
 }
 
@@ -78,16 +114,21 @@ fn choose(language: Option<&str>, variable: impl Fn(&str) -> Option<String>) -> 
         .unwrap_or(0)
 }
 
-fn find<'a>(table: &'a Table, locale: &str, section: &[&str], key: &str, values: &[(&str, String)]) -> Option<&'a str> {
+fn find<'a>(table: &'a Table, locale: &str, section: &[&str], key: &str, values: &[(&str, Value)]) -> Option<&'a str> {
     let table = section
         .iter()
         .try_fold(table, |table, name| table.get(*name)?.as_table())?;
     match table.get(key)? {
-        Value::String(text) => Some(text),
-        Value::Table(forms) => {
-            let count = values.iter().find(|(name, _)| *name == "count")?;
-            let form = plural(locale, count.1.parse().unwrap_or(0));
-            forms.get(form).or_else(|| forms.get("other"))?.as_str()
+        Toml::String(text) => Some(text),
+        Toml::Table(forms) => {
+            let count = values.iter().find_map(|(name, value)| match value {
+                Value::Count(count) if *name == "count" => Some(*count),
+                _ => None,
+            })?;
+            forms
+                .get(plural(locale, count))
+                .or_else(|| forms.get("other"))?
+                .as_str()
         }
         _ => None,
     }
@@ -103,10 +144,29 @@ fn plural(locale: &str, count: u64) -> &'static str {
     }
 }
 
-fn fill(text: &str, values: &[(&str, String)]) -> String {
-    values.iter().fold(text.to_owned(), |text, (name, value)| {
-        text.replace(&format!("{{{name}}}"), value)
-    })
+/// Puts values where their names stand in braces. What a value brings along in braces stays; so does a name without one.
+fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        match after.split_once('}') {
+            Some((name, after)) => {
+                out.push_str(&value(name).unwrap_or_else(|| format!("{{{name}}}")));
+                rest = after;
+            }
+            None => {
+                out.push('{');
+                rest = after;
+            }
+        }
+    }
+    out + rest
+}
+
+#[cfg(test)]
+pub(crate) fn locale(name: &str) -> usize {
+    LOCALES.iter().position(|(known, _)| *known == name).unwrap()
 }
 
 #[cfg(test)]
@@ -125,10 +185,17 @@ mod tests {
 
     #[test]
     fn values_are_filled_in_and_gaps_show() {
-        assert_eq!(
-            fill("{a} and {b}", &[("a", "x".to_owned()), ("b", "y".to_owned())]),
-            "x and y"
-        );
+        let check = |text: &str, expected: &str| {
+            let value = |name: &str| match name {
+                "a" => Some("{b}".to_owned()),
+                "b" => Some("y".to_owned()),
+                _ => None,
+            };
+            assert_eq!(fill(text, value), expected);
+        };
+        check("{a} and {b}.", "{b} and y.");
+        check("{c}{b}", "{c}y");
+        check("nothing, {b", "nothing, {b");
         assert_eq!(
             words(&["problem", "stopped"], "nothing", &[]),
             "problem.stopped.nothing"
@@ -142,7 +209,7 @@ mod tests {
             .parse()
             .unwrap();
         let check = |locale: &str, count: u64, expected: Option<&str>| {
-            let values = [("count", count.to_string())];
+            let values = [("count", Value::Count(count))];
             assert_eq!(find(&table, locale, &["a"], "b", &values), expected, "{locale} {count}");
         };
         check("en", 1, Some("{count} day"));
@@ -196,12 +263,12 @@ mod tests {
         for (name, value) in table {
             let name = format!("{before}{name}");
             match value {
-                Value::String(text) => drop(into.insert(name, braces(text))),
-                Value::Table(forms) if forms.contains_key("other") && forms.values().all(Value::is_str) => {
-                    let all = forms.values().filter_map(Value::as_str).flat_map(braces);
+                Toml::String(text) => drop(into.insert(name, braces(text))),
+                Toml::Table(forms) if forms.contains_key("other") && forms.values().all(Toml::is_str) => {
+                    let all = forms.values().filter_map(Toml::as_str).flat_map(braces);
                     into.insert(name, all.chain(["count".to_owned()]).collect());
                 }
-                Value::Table(table) => sentences(table, &format!("{name}."), into),
+                Toml::Table(table) => sentences(table, &format!("{name}."), into),
                 other => panic!("{name}: {other}"),
             }
         }
@@ -224,6 +291,38 @@ mod tests {
             for name in theirs.keys() {
                 assert!(english.contains_key(name), "{locale}: {name} is said by nobody");
             }
+        }
+    }
+
+    #[test]
+    fn every_plural_has_the_forms_of_its_language() {
+        fn check(table: &Table, forms: &BTreeSet<&str>, name: &str) {
+            for (key, value) in table {
+                let Toml::Table(inner) = value else { continue };
+                let name = format!("{name}.{key}");
+                if inner.contains_key("other") && inner.values().all(Toml::is_str) {
+                    let found: BTreeSet<&str> = inner.keys().map(String::as_str).collect();
+                    // A key may be called "other" beside keys of other names.
+                    if found.iter().all(|form| ["one", "many", "other"].contains(form)) {
+                        assert_eq!(found, *forms, "{name}");
+                        continue;
+                    }
+                }
+                check(inner, forms, &name);
+            }
+        }
+        for ((locale, _), table) in LOCALES.iter().zip(TABLES.iter()) {
+            let forms = [0, 1, 2, 1_000_000].map(|count| plural(locale, count));
+            check(table, &BTreeSet::from(forms), locale);
+        }
+    }
+
+    #[test]
+    fn every_word_of_ours_is_known_by_its_name() {
+        let words = TABLES[0]["word"].as_table().unwrap();
+        for name in words.keys() {
+            let word: Word = serde_json::from_value(serde_json::json!(name)).unwrap();
+            assert_eq!(word.key(), name);
         }
     }
 

@@ -26,7 +26,7 @@ async fn a_clock_that_is_off_keeps_nothing_wrong_and_stops_nothing_for_good() {
         panic!("{end:?}")
     };
     assert_eq!(problem.code, "future_rev");
-    assert!(problem.todo.contains("date and time"), "{}", problem.todo);
+    assert!(problem.todo().contains("date and time"), "{}", problem.todo());
     assert_eq!((newest(engine, did).await, files_below(&keep.place())), (good, before));
     // Right again: the next run says nothing more of it.
     completes(engine, did).await;

@@ -63,7 +63,7 @@ async fn completes(engine: &Engine, did: &Did) {
 async fn fails(engine: &Engine, did: &Did) -> Problem {
     match engine.back_up(did).await.unwrap() {
         RunEnd::Failed { problem } => {
-            for text in [&problem.happened, &problem.means, &problem.todo] {
+            for text in [problem.happened(), problem.means(), problem.todo()] {
                 assert!(!text.is_empty() && !text.contains('{'), "{problem:?}");
             }
             problem

@@ -21,6 +21,7 @@ pub use opened::{Opened, OpenedAccount, OpenedKind};
 pub use person::{Extent, HostingStatus, Person};
 pub use place::{Check, Damage, Place, PlaceState, Spot, SpotKind};
 pub use preferences::{Appearance, NetworkRule, Preferences, QuietHours, Stored};
+pub(crate) use problem::Said;
 pub use problem::{Action, Problem, Severity, Standing};
 pub use run::{Phase, Progress, Run, RunEnd, Waiting};
 pub use snapshot::{

@@ -1,4 +1,5 @@
-//! Problems that stand until what caused them is over.
+//! Problems that stand until what caused them is over: each as its code and values, which are put into words when they
+//! are shown. The words of the moment are in the row too, for a version that has none for them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -47,14 +48,14 @@ impl From<Subject> for About {
 pub struct Standing {
     /// What it is about.
     pub subject: Subject,
-    /// In words.
+    /// What it is.
     pub problem: Problem,
     /// When it was first raised.
     pub since: Timestamp,
 }
 
 impl Catalogue {
-    /// Lets a problem stand. Returns whether it is new; one of the same code is put in words anew and keeps its time.
+    /// Lets a problem stand. Returns whether it is new; one of the same code takes its values anew and keeps its time.
     pub fn raise(&self, subject: &Subject, problem: &Problem, at: Timestamp) -> Result<bool, Error> {
         self.write(|transaction| {
             let (subject, json) = (subject.to_string(), to_json("problems", problem)?);

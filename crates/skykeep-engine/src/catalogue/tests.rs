@@ -3,13 +3,14 @@
 mod history;
 mod opening;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rusqlite::params;
 use tempfile::TempDir;
 
 use super::*;
-use crate::api::{self, Problem, Run, RunEnd, Severity, SignatureVerdict, Snapshot};
+use crate::api::{self, Problem, Run, RunEnd, Said, Severity, SignatureVerdict, Snapshot};
 
 struct Fixture {
     dir: TempDir,
@@ -91,11 +92,14 @@ fn problem(code: &str, severity: Severity, detail: &str) -> Problem {
     Problem {
         code: code.to_owned(),
         severity,
-        happened: "This happened.".to_owned(),
-        means: "That it means.".to_owned(),
-        todo: String::new(),
+        values: BTreeMap::new(),
         actions: vec![api::Action::TryAgain],
         detail: Some(detail.to_owned()),
+        said: Some(Said {
+            happened: "This happened.".to_owned(),
+            means: "That it means.".to_owned(),
+            todo: String::new(),
+        }),
     }
 }
 
@@ -394,6 +398,41 @@ fn problems_stand_until_they_are_cleared_and_are_new_once() {
     );
     catalogue.forget_place("home of mine").unwrap();
     assert_eq!(catalogue.problems().unwrap(), [standing(&account, &danger, 12)]);
+}
+
+#[test]
+fn problems_are_kept_by_code_and_values_and_those_of_older_versions_as_they_are() {
+    let Fixture { catalogue, dir: _dir } = Fixture::new();
+    let place = Subject::Place("home".to_owned());
+    let mended = crate::problem::mended("Drive", 2);
+    catalogue.raise(&place, &mended, at(1)).unwrap();
+    let failed = RunEnd::Failed {
+        problem: crate::problem::shrunk(60, 3),
+    };
+    catalogue.add_run(&run(&alice(), 5, failed.clone())).unwrap();
+    let kept: String = catalogue
+        .lock()
+        .query_row("SELECT json_extract(json, '$.values.place') FROM problems", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(kept, "Drive");
+    assert_eq!(catalogue.problems().unwrap()[0].problem, mended);
+    assert_eq!(catalogue.runs(None, 1).unwrap()[0].end, failed);
+
+    // As a version wrote them that kept words alone.
+    for (table, path) in [("problems", "$.values"), ("runs", "$.end.problem.values")] {
+        let sql = format!("UPDATE {table} SET json = json_remove(json, '{path}')");
+        catalogue.lock().execute(&sql, []).unwrap();
+    }
+    let older = catalogue.problems().unwrap().remove(0).problem;
+    assert_eq!((older.happened(), older.code.as_str()), (mended.happened(), "mended"));
+    assert!(older.values.is_empty() && older.said.is_some());
+    let RunEnd::Failed { problem } = catalogue.runs(None, 1).unwrap().remove(0).end else {
+        panic!("it failed");
+    };
+    assert_eq!(problem.todo(), crate::problem::shrunk(60, 3).todo());
+    assert!(problem.said.is_some());
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Engine {
                 Reply::Done
             }
             Request::LookInto { path } => Reply::Opened(on_heap(|| self.look_into(&path)).await?),
-            Request::Report => Reply::Report(on_heap(|| self.report()).await?),
+            Request::Report => Reply::Report(Box::new(on_heap(|| self.facts()).await?)),
             Request::Places => Reply::Places(self.places().await?),
             Request::AddFolder { path, name } => Reply::Place(on_heap(|| self.add_folder(&path, name)).await?),
             Request::RemovePlace { place } => {

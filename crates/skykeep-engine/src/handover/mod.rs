@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{Account, Check, Comparison, Millis, Opened, Place, Problem, Progress, Run, RunEnd, Snapshot, Whose};
-use crate::{Engine, Error, Exported, Imported};
+use crate::diagnostics::Report;
+use crate::settings::Settings;
+use crate::{Engine, Error, Exported, Imported, data, words};
 
 /// Whoever holds the lock listens only when it has opened everything, and no longer while it ends: so long one waits.
 const LISTENING_PATIENCE: Duration = if cfg!(unix) {
@@ -151,7 +153,7 @@ pub enum Reply {
     Exported(Exported),
     Imported(Imported),
     Opened(Opened),
-    Report(String),
+    Report(Box<Report>),
     Runs(Vec<Run>),
 }
 
@@ -187,6 +189,9 @@ impl Door {
     /// `EngineRunning`, which means here that the running one does not listen.
     pub async fn open() -> Result<Self, Error> {
         let folder = crate::location()?;
+        // Whoever is handed over puts the answer into words here.
+        let chosen = Settings::load(&data::settings_in(&folder));
+        words::speak(chosen.ok().and_then(|settings| settings.window.language).as_deref());
         let began = Instant::now();
         loop {
             let running = match Engine::open_at(folder.clone()).await {

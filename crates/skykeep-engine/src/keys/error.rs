@@ -1,8 +1,8 @@
 //! What can go wrong with keeping secrets. No variant carries one.
 
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::{fmt, io};
 
 use super::SecretName;
 
@@ -54,12 +54,12 @@ pub enum Error {
         name: SecretName,
     },
     /// A variable of the environment cannot be followed.
-    #[error("{variable} {reason}")]
+    #[error("{variable} {fault}")]
     Setting {
         /// Which.
         variable: &'static str,
         /// Why.
-        reason: &'static str,
+        fault: SettingFault,
     },
     /// The passphrase file is not there.
     #[error("no passphrase file {path:?}")]
@@ -114,6 +114,24 @@ pub enum Error {
         /// How.
         source: io::Error,
     },
+}
+
+/// Why a setting of the key store cannot be followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingFault {
+    /// It names no file.
+    NoFile,
+    /// It names a store that there is not.
+    NoStore,
+}
+
+impl fmt::Display for SettingFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoFile => "names no file",
+            Self::NoStore => "is neither \"os\" nor \"file\"",
+        })
+    }
 }
 
 impl Error {

@@ -23,7 +23,7 @@ use data_encoding::BASE32_NOPAD;
 
 use crate::settings;
 
-pub use error::Error;
+pub use error::{Error, SettingFault};
 pub use os_keychain::OsKeychain;
 pub use sealed_file::SealedFile;
 pub use secret::{Secret, SecretName};
@@ -97,12 +97,12 @@ fn choose(data_dir: &Path, choice: Option<&OsStr>, file: Option<&OsStr>) -> Resu
             Some(file) => Ok(Box::new(SealedFile::open(folder, file)?)),
             None => Err(Error::Setting {
                 variable: PASSPHRASE_FILE,
-                reason: "names no file",
+                fault: SettingFault::NoFile,
             }),
         },
         Some(_) => Err(Error::Setting {
             variable: CHOICE,
-            reason: "is neither \"os\" nor \"file\"",
+            fault: SettingFault::NoStore,
         }),
     }
 }

@@ -1,20 +1,24 @@
-//! Every problem that people can meet.
+//! Every problem that people can meet, in every language.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use skykeep_atproto::verify::Finding;
-use skykeep_net::{Cause, ConfigFault};
+use skykeep_net::Cause;
 
 use super::*;
-use crate::words::problem_codes;
+use crate::words::{self, problem_codes};
 
 /// One error for every code that people can meet.
 fn every_error() -> Vec<Error> {
     let did = || -> skykeep_atproto::Did { "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap() };
     let handle = || -> skykeep_atproto::Handle { "alice.test".parse().unwrap() };
     let host = || "pds.example.org".to_owned();
+    let config = |fault| Net::Config {
+        variable: "SKYKEEP_DNS",
+        fault,
+    };
     let net = vec![
         Net::RepoNotFound {
             host: host(),
@@ -69,10 +73,10 @@ fn every_error() -> Vec<Error> {
         Net::DidNotFound { did: did() },
         Net::DidTombstoned { did: did() },
         Net::DidUnsupported { did: did() },
-        Net::Config {
-            variable: "SKYKEEP_DNS",
-            fault: ConfigFault::NoIp,
-        },
+        config(ConfigFault::NoIp),
+        config(ConfigFault::NoSwitch),
+        config(ConfigFault::NoWebAddress),
+        config(ConfigFault::MoreThanAddress),
         Net::Setup {
             reason: "no certificates".to_owned(),
         },
@@ -104,6 +108,20 @@ fn every_error() -> Vec<Error> {
         },
         Vault::Random,
     ];
+    let unknown = |what| Error::Unknown {
+        what,
+        name: "bob".to_owned(),
+    };
+    let import = |reason| Error::Import {
+        path: PathBuf::from("/home/alice/x"),
+        reason,
+    };
+    let setting = |fault| {
+        Error::Keys(keys::Error::Setting {
+            variable: "SKYKEEP_KEYSTORE",
+            fault,
+        })
+    };
     let io = |kind: ErrorKind| std::io::Error::from(kind);
     let path = || PathBuf::from("/home/alice/x");
     let mut all: Vec<Error> = net.into_iter().map(Error::Net).collect();
@@ -119,6 +137,18 @@ fn every_error() -> Vec<Error> {
         Error::Protocol(skykeep_atproto::Error::Signature { what: "x" }),
         Error::Catalogue(catalogue::Error::Newer { found: 9, known: 1 }),
         Error::Catalogue(catalogue::Error::Busy),
+        setting(SettingFault::NoFile),
+        setting(SettingFault::NoStore),
+        Error::Keys(keys::Error::PassphraseMissing { path: path() }),
+        Error::Keys(keys::Error::PassphraseExposed {
+            path: path(),
+            mode: 0o644,
+        }),
+        Error::Keys(keys::Error::PassphraseForeign { path: path() }),
+        Error::Keys(keys::Error::PassphraseUnusable {
+            path: path(),
+            reason: "is empty",
+        }),
         Error::Keys(keys::Error::WrongPassphrase { path: path() }),
         Error::Keys(keys::Error::NoRandomness),
         Error::Settings {
@@ -142,10 +172,14 @@ fn every_error() -> Vec<Error> {
             source: io(ErrorKind::PermissionDenied),
         },
         Error::EngineRunning { folder: path() },
-        Error::Unknown {
-            what: "account",
-            name: "bob".to_owned(),
+        unknown(What::Account),
+        unknown(What::Place),
+        unknown(What::Snapshot),
+        Error::Calendar {
+            cells: 5000,
+            reason: "too many",
         },
+        Error::SettingsNewer { path: path() },
         Error::NoPlace,
         Error::PlaceKnown { path: path() },
         Error::NoHost { did: did() },
@@ -166,10 +200,9 @@ fn every_error() -> Vec<Error> {
             did: did(),
             operation: None,
         },
-        Error::Import {
-            path: path(),
-            reason: "x".to_owned(),
-        },
+        import(ImportFault::NoRepository),
+        import(ImportFault::UnderWay),
+        import(ImportFault::TooManyFiles),
         Error::NoBackup { path: path() },
         unproved_import(Some("did:plc:44ybard66vv44zksje25o7dz".parse().unwrap()), false, None),
         unproved_import(None, true, None),
@@ -197,6 +230,8 @@ fn unproved_import(says: Option<skykeep_atproto::Did>, whole: bool, code: Option
 
 #[test]
 fn every_code_has_its_three_texts_filled_and_plain() {
+    const LOCALES: [&str; 4] = ["en", "de", "ja", "pt-BR"];
+    const KEYS: [&str; 3] = ["happened", "means", "todo"];
     /// Words that nobody should have to know.
     const JARGON: [&str; 12] = [
         "PDS",
@@ -222,17 +257,17 @@ fn every_code_has_its_three_texts_filled_and_plain() {
     problems.push(opened_damaged(Path::new("/media/drive"), 2, "a list"));
     let mut seen = BTreeSet::new();
     for problem in problems {
-        for text in [&problem.happened, &problem.means, &problem.todo] {
+        for (locale, key) in LOCALES.iter().flat_map(|name| KEYS.map(|key| (*name, key))) {
+            let text = problem.say(words::locale(locale), key);
+            let at = format!("{locale}, {}: {text}", problem.code);
             assert!(
-                !text.is_empty() && !text.starts_with("problem."),
-                "{}: {text}",
-                problem.code
+                !text.is_empty() && !text.contains("problem.") && !text.contains("word."),
+                "{at}"
             );
-            assert!(!text.contains(['{', '}']), "{}: {text}", problem.code);
+            assert!(!text.contains(['{', '}', '!', '！']), "{at}");
             for word in JARGON {
-                assert!(!text.contains(word), "{}: {word} in {text}", problem.code);
+                assert!(!text.contains(word), "{word} in {at}");
             }
-            assert!(!text.contains('!'), "{}: {text}", problem.code);
         }
         seen.insert(problem.code);
     }
