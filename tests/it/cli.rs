@@ -4,9 +4,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use skykeep_tests::cli::Cli;
 use skykeep_tests::network::{Network, SeedOptions};
 
@@ -191,4 +192,98 @@ async fn a_backup_killed_anywhere_loses_nothing() {
     assert_eq!(kept["places"], 1);
     let checked = cli.document(0, &["check"]);
     assert_eq!(checked["checks"][0]["touched_snapshots"].as_array().unwrap().len(), 0);
+}
+
+/// What the verb says to a person whose terminal has this locale, and the problems in the document about the same.
+fn asked(cli: &Cli, locale: &str, arguments: &[&str]) -> (String, Value) {
+    let output = |arguments: &[&str]| {
+        let mut command = cli.command(arguments);
+        command
+            .env("LC_ALL", locale)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.output().unwrap()
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let said = output(arguments);
+    let document: Value = serde_json::from_slice(&output(&[&["--json"], arguments].concat()).stdout).unwrap();
+    let problems = [&document["problem"], &document["accounts"][0]["problems"]];
+    let problems = problems.into_iter().find(|problems| !problems.is_null());
+    (
+        text(&said.stdout) + &text(&said.stderr),
+        problems.cloned().unwrap_or_default(),
+    )
+}
+
+/// Asks in every language: each says its own, and the problems in the document are the same ones.
+fn in_every_language(cli: &Cli, arguments: &[&str], expected: [&str; 4]) {
+    let locales = ["C", "de_DE.UTF-8", "ja_JP.UTF-8", "pt_BR.UTF-8"];
+    let (_, english) = asked(cli, locales[0], arguments);
+    assert!(english.to_string().contains("happened"), "{english}");
+    for (locale, expected) in locales.into_iter().zip(expected) {
+        let (said, document) = asked(cli, locale, arguments);
+        assert!(said.contains(expected), "{locale}: {said}");
+        assert_eq!(document, english, "{locale}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_are_in_the_language_of_whoever_asks_and_documents_in_one() {
+    const NOT_FOUND: [&str; 4] = [
+        "There is no account called bob.test.",
+        "Es gibt kein Konto mit dem Namen „bob.test“.",
+        "「bob.test」というアカウントはありません。",
+        "Não existe nenhuma conta com o nome bob.test.",
+    ];
+    const AWAY: [&str; 4] = [
+        "! place is not connected. Connect the drive",
+        "! „place“ ist nicht verbunden. Schließe das Laufwerk",
+        "! 「place」が接続されていません。ドライブを接続",
+        "! O local place não está conectado. Conecte o disco",
+    ];
+    let network = Network::start().await.unwrap();
+    network
+        .seed(network.a(), SeedOptions::new("alice.test", 5))
+        .await
+        .unwrap();
+    let cli = Cli::new(&network);
+    cli.add_place();
+    cli.document(0, &["account", "add", "alice.test"]);
+    cli.document(0, &["backup", "--all"]);
+    in_every_language(&cli, &["backup", "bob.test"], NOT_FOUND);
+
+    // What stands is told in the language of now, not in that in which it was found.
+    fs::rename(cli.place(), cli.home().join("away")).unwrap();
+    let (said, _) = asked(&cli, "de_DE.UTF-8", &["backup", "--all"]);
+    assert!(
+        said.contains("ausgelassen") && said.contains("Was in „place“ liegt, ist unberührt."),
+        "{said}"
+    );
+    in_every_language(&cli, &["status"], AWAY);
+
+    // By an engine that runs elsewhere, in English.
+    let running = cli.serve();
+    in_every_language(&cli, &["backup", "bob.test"], NOT_FOUND);
+    in_every_language(&cli, &["status"], AWAY);
+    let (report, _) = asked(&cli, "ja_JP.UTF-8", &["report"]);
+    for part in [
+        "Skykeepレポート",
+        "未接続 [absent]",
+        "[place_missing] 「place」が接続されていません。",
+    ] {
+        assert!(report.contains(part), "{part:?} is not said: {report}");
+    }
+    assert_eq!(running.terminated(), Some(0));
+
+    // What a person chose goes before what the terminal says; documents stay what they are.
+    let (_, english) = asked(&cli, "C", &["status"]);
+    let settings = fs::read_to_string(cli.data().join("settings.toml")).unwrap();
+    assert!(!settings.contains("language"), "{settings}");
+    let chosen = format!("{settings}\n[window]\nlanguage = \"pt-BR\"\n");
+    fs::write(cli.data().join("settings.toml"), chosen).unwrap();
+    for _ in 0..2 {
+        let (said, document) = asked(&cli, "de_DE.UTF-8", &["status"]);
+        assert!(said.contains(AWAY[3]), "{said}");
+        assert_eq!(document, english);
+    }
 }

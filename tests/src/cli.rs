@@ -36,6 +36,7 @@ impl Cli {
         written.expect("the passphrase is written");
         let environment = vec![
             ("HOME", shown(home.path())),
+            ("LC_ALL", "C".to_owned()),
             ("SKYKEEP_DATA_DIR", shown(&home.path().join("data"))),
             ("SKYKEEP_KEYSTORE", "file".to_owned()),
             ("SKYKEEP_PASSPHRASE_FILE", shown(&passphrase)),

@@ -11,7 +11,7 @@ use skykeep_atproto::verify::{Finding, RepoCheck, Report, SignedBy};
 use skykeep_atproto::{Cid, Did, DidKey};
 
 use crate::arguments::InspectVerb;
-use crate::output;
+use crate::{output, said};
 
 /// Largest audit log that is read, in bytes.
 const MAX_LOG: u64 = 64 << 20;
@@ -124,7 +124,7 @@ fn car(path: &Path, did: Option<Did>, keys: Vec<DidKey>, json: bool) -> bool {
             problems: report.findings.iter().map(ProblemView::of_finding).collect(),
         });
     } else {
-        output::text(&describe(&report, signature, good));
+        output::text(&describe(&report, good));
     }
     good
 }
@@ -141,35 +141,36 @@ fn periods(keys: Vec<DidKey>) -> Vec<KeyPeriod> {
         .collect()
 }
 
-fn describe(report: &Report, signature: &str, good: bool) -> String {
-    let or_none = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
+fn describe(report: &Report, good: bool) -> String {
+    let answer = |yes| if yes { said::inspect_yes() } else { said::inspect_no() };
+    let signature = match report.signed_by {
+        SignedBy::Current => said::inspect_valid(),
+        SignedBy::Earlier { .. } => said::inspect_earlier_key(),
+        SignedBy::Unknown => said::inspect_invalid(),
+        SignedBy::Unchecked => said::inspect_unchecked(),
+    };
     let mut lines = vec![
-        format!("account    {}", or_none(report.did.as_ref().map(ToString::to_string))),
-        format!("revision   {}", or_none(report.rev.map(|rev| rev.to_string()))),
-        format!("commit     {}", or_none(report.root.map(|root| root.to_string()))),
-        format!(
-            "records    {} in {} nodes, {} different blobs needed",
-            report.records, report.nodes, report.blobs
-        ),
-        format!("file       {} bytes, {} blocks", report.bytes, report.blocks),
-        format!("complete   {}", if report.complete { "yes" } else { "no" }),
-        format!("sound      {}", if report.sound { "yes" } else { "no" }),
-        format!("signature  {signature}"),
+        said::inspect_account(or_none(report.did.as_ref())),
+        said::inspect_revision(or_none(report.rev.as_ref())),
+        said::inspect_commit(or_none(report.root.as_ref())),
+        said::inspect_records(report.blobs, report.nodes, report.records),
+        said::inspect_file(report.blocks, report.bytes),
+        said::inspect_complete(answer(report.complete)),
+        said::inspect_sound(answer(report.sound)),
+        said::inspect_signature(signature),
     ];
-    lines.extend(
-        report
-            .findings
-            .iter()
-            .map(|finding| format!("  {}: {}", finding.code, finding.detail)),
-    );
+    let findings = report.findings.iter();
+    lines.extend(findings.map(|finding| format!("  {}: {}", finding.code, finding.detail)));
     lines.push(match good {
-        true if report.signed_by == SignedBy::Unchecked => {
-            "whole and undamaged; whose it is was not checked".to_owned()
-        }
-        true => "good".to_owned(),
-        false => "NOT good".to_owned(),
+        true if report.signed_by == SignedBy::Unchecked => said::inspect_good_of_form(),
+        true => said::inspect_good(),
+        false => said::inspect_not_good(),
     });
     lines.join("\n")
+}
+
+fn or_none(value: Option<&impl ToString>) -> String {
+    value.map_or_else(said::inspect_none, ToString::to_string)
 }
 
 /// What `inspect plc-log --json` prints.
@@ -303,42 +304,32 @@ fn audited(did: Option<&Did>, entries: &[plc::LogEntry]) -> LogView {
 }
 
 fn describe_log(view: &LogView) -> String {
-    let or_none = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
-    let mut lines = vec![format!(
-        "account        {}",
-        or_none(&view.did.as_ref().map(ToString::to_string))
-    )];
+    let mut lines = vec![said::inspect_account(or_none(view.did.as_ref()))];
     for operation in &view.operations {
-        let undone = if operation.nullified { "  (undone)" } else { "" };
-        let signer = operation
-            .signed_by
-            .as_ref()
-            .map_or_else(|| "nobody known".to_owned(), ToString::to_string);
-        lines.push(format!(
-            "{}  {}{undone}\n  signed by {signer}",
-            operation.created_at, operation.cid
-        ));
+        let mut name = operation.cid.to_string();
+        if operation.nullified {
+            name = said::inspect_undone(name);
+        }
+        let signer = operation.signed_by.as_ref().map(ToString::to_string);
+        let signer = signer.map_or_else(said::inspect_signed_by_nobody, said::inspect_signed_by);
+        lines.push(format!("{}  {name}\n  {signer}", operation.created_at));
     }
     match &view.current {
         Some(current) => {
-            lines.push(format!("handle         {}", or_none(&current.handle)));
-            lines.push(format!("host           {}", or_none(&current.pds)));
-            lines.push(format!("signing key    {}", or_none(&current.signing_key)));
-            lines.extend(
-                current
-                    .rotation_keys
-                    .iter()
-                    .enumerate()
-                    .map(|(n, key)| format!("rotation key {n} {key}")),
-            );
+            lines.push(said::inspect_handle(or_none(current.handle.as_ref())));
+            lines.push(said::inspect_host(or_none(current.pds.as_ref())));
+            lines.push(said::inspect_signing_key(or_none(current.signing_key.as_ref())));
+            let keys = current.rotation_keys.iter().enumerate();
+            lines.extend(keys.map(|(place, key)| said::inspect_rotation_key(place, key.as_str())));
         }
-        None => lines.push("the identity has been ended, or never began".to_owned()),
+        None => lines.push(said::inspect_ended()),
     }
-    lines.extend(
-        view.problems
-            .iter()
-            .map(|problem| format!("  {}: {}", problem.code, problem.detail)),
-    );
-    lines.push(if view.valid { "valid" } else { "NOT valid" }.to_owned());
+    let problems = view.problems.iter();
+    lines.extend(problems.map(|problem| format!("  {}: {}", problem.code, problem.detail)));
+    lines.push(if view.valid {
+        said::inspect_log_valid()
+    } else {
+        said::inspect_log_not_valid()
+    });
     lines.join("\n")
 }

@@ -2,11 +2,13 @@
 //!
 //! It holds no rule of its own: a verb becomes a request, the request goes through the [`skykeep_engine::Door`], and what
 //! comes back is printed, as words or (`--json`) as one document. `inspect` alone needs no engine. Exit codes: 0 done and
-//! sound, 1 a problem was found or it failed, 2 wrong usage. Logs and progress go to standard error. See docs/cli.md.
+//! sound, 1 a problem was found or it failed, 2 wrong usage. Logs and progress go to standard error. Words are in the
+//! language of settings or of the system, documents always in English. See docs/cli.md.
 
 mod arguments;
 mod inspect;
 mod output;
+mod said;
 mod show;
 mod verbs;
 
@@ -21,6 +23,9 @@ use crate::arguments::{Arguments, Verb};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.json {
+        skykeep_engine::speak_to_programs();
+    }
     log(arguments.verbose, matches!(arguments.verb, Verb::Run));
     let passed = match arguments.verb {
         Verb::Inspect { what } => inspect::run(&what, arguments.json),

@@ -1,4 +1,6 @@
 //! Replies as words for a person, or as the documents that docs/cli.md describes.
+//!
+//! Sentences are in [`said`]; here is only how they are laid out: a line for each thing, its details indented below.
 
 use std::io::IsTerminal;
 
@@ -6,52 +8,58 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use skykeep_engine::api::{
-    Account, Check, Kept, KeptState, Opened, OpenedKind, Phase, Place, PlaceState, Problem, Progress, RunEnd, Snapshot,
-    Waiting,
+    Account, Check, Damage, Kept, KeptState, Opened, OpenedKind, Phase, Place, PlaceState, Problem, Progress, RunEnd,
+    Snapshot, Waiting,
 };
-use skykeep_engine::{Ended, Exported, Imported, Reply};
+use skykeep_engine::{Ended, Exported, Imported, Reply, list, number, sentences, size};
 
-use crate::output;
+use crate::{output, said};
 
 /// Prints a reply.
 pub(crate) fn reply(reply: &Reply, json: bool) {
     if json {
         output::document(&document(reply));
-        if let Reply::Ended(ends) = reply {
-            reasons(ends);
-        }
-        return;
+    } else {
+        lines(reply).iter().for_each(|line| output::text(line));
     }
     match reply {
-        Reply::Done => output::text("Done."),
-        Reply::Account(account) => output::text(&format!("Keeping {}.", named(account))),
-        Reply::Accounts(accounts) if accounts.is_empty() => output::text("No account is kept yet."),
-        Reply::Accounts(accounts) => accounts.iter().for_each(|account| output::text(&status(account))),
-        Reply::Place(added) => output::text(&format!("{} is a place now ({}).", added.path, added.id)),
-        Reply::Places(places) if places.is_empty() => output::text("No place is set up yet."),
-        Reply::Places(places) => places.iter().for_each(|p| output::text(&place(p))),
-        Reply::Ended(ends) => {
-            ends.iter()
-                .for_each(|ended| output::text(&format!("{}  {}", ended.account, end(&ended.end))));
-            reasons(ends);
-        }
-        Reply::Snapshots(snapshots) => snapshots.iter().for_each(|s| output::text(&snapshot(s))),
+        Reply::Ended(ends) => reasons(ends),
+        Reply::Opened(opened) if !json => opened.problems.iter().for_each(|problem| output::note(&told(problem))),
+        _ => {}
+    }
+}
+
+/// What a person reads about a reply on standard output.
+fn lines(reply: &Reply) -> Vec<String> {
+    match reply {
+        Reply::Done => vec![said::done()],
+        Reply::Account(account) => vec![said::keeping(named(account))],
+        Reply::Accounts(accounts) if accounts.is_empty() => vec![said::no_account()],
+        Reply::Accounts(accounts) => accounts.iter().flat_map(status).collect(),
+        Reply::Place(added) => vec![said::place_added(added.id.as_str(), added.path.as_str())],
+        Reply::Places(places) if places.is_empty() => vec![said::window_places_none()],
+        Reply::Places(places) => places.iter().map(place).collect(),
+        Reply::Ended(ends) => ends.iter().map(|e| format!("{}  {}", e.account, end(&e.end))).collect(),
+        Reply::Snapshots(snapshots) => snapshots.iter().map(snapshot).collect(),
         Reply::Comparison(changes) => {
-            for (sign, paths) in [('+', &changes.added), ('~', &changes.changed), ('-', &changes.removed)] {
-                paths.iter().for_each(|path| output::text(&format!("{sign} {path}")));
-            }
-            for (sign, cids) in [('+', &changes.media_added), ('-', &changes.media_removed)] {
-                cids.iter().for_each(|cid| output::text(&format!("{sign} blob {cid}")));
-            }
+            let records = [('+', &changes.added), ('~', &changes.changed), ('-', &changes.removed)];
+            let media = [('+', &changes.media_added), ('-', &changes.media_removed)];
+            let records = records.map(|(sign, all)| all.iter().map(move |path| format!("{sign} {path}")));
+            let media = media.map(|(sign, all)| all.iter().map(move |cid| format!("{sign} blob {cid}")));
+            records
+                .into_iter()
+                .flatten()
+                .chain(media.into_iter().flatten())
+                .collect()
         }
-        Reply::Checks(checks) => checks.iter().for_each(|c| output::text(&check(c))),
-        Reply::Exported(exported) => output::text(&export(exported)),
-        Reply::Imported(imported) => output::text(&import(imported)),
+        Reply::Checks(checks) => checks.iter().flat_map(check).collect(),
+        Reply::Exported(exported) => export(exported),
+        Reply::Imported(imported) => import(imported),
         Reply::Opened(found) => opened(found),
-        Reply::Report(report) => output::text(report.text().trim_end()),
+        Reply::Report(report) => vec![report.text().trim_end().to_owned()],
         Reply::Runs(runs) => {
-            runs.iter()
-                .for_each(|run| output::text(&format!("{}  {}  {}", time(run.began), run.did, end(&run.end))));
+            let line = |run: &skykeep_engine::api::Run| format!("{}  {}  {}", time(run.began), run.did, end(&run.end));
+            runs.iter().map(line).collect()
         }
     }
 }
@@ -90,7 +98,12 @@ fn told(problem: &Problem) -> String {
         .as_ref()
         .map(|detail| format!("\n({detail})"))
         .unwrap_or_default();
-    format!("{}\n{}\n{}{detail}", problem.happened(), problem.means(), problem.todo())
+    format!(
+        "{}\n{}\n{}{detail}",
+        problem.happened(),
+        problem.means(),
+        problem.todo()
+    )
 }
 
 /// Why runs did not complete, to standard error.
@@ -104,228 +117,193 @@ fn reasons(ends: &[Ended]) {
 }
 
 fn named(account: &Account) -> String {
-    account
-        .handle
-        .as_ref()
-        .map_or_else(|| account.did.clone(), |handle| format!("{handle} ({})", account.did))
+    match &account.handle {
+        Some(handle) => said::named(account.did.as_str(), handle.as_str()),
+        None => account.did.clone(),
+    }
 }
 
-fn status(account: &Account) -> String {
+fn status(account: &Account) -> Vec<String> {
     let mut lines = vec![named(account), format!("  {}", kept(&account.kept))];
+    if account.kept.state != KeptState::Nothing {
+        lines.push(format!("  {}", holds(&account.kept)));
+    }
     match (&account.waiting, account.next_due) {
         (Some(reason), _) => lines.push(format!("  {}", waiting(reason))),
-        (None, Some(due)) => lines.push(format!("  next backup {}", time(due))),
+        (None, Some(due)) => lines.push(format!("  {}", said::status_next(time(due)))),
         (None, None) => {}
     }
     for problem in &account.problems {
-        lines.push(format!("  ! {} {}", problem.happened(), problem.todo()));
+        lines.push(format!("  ! {}", sentences(&[problem.happened(), problem.todo()])));
     }
-    lines.join("\n")
+    lines
 }
 
 fn waiting(reason: &Waiting) -> String {
     match reason {
-        Waiting::Host { since, until } => format!(
-            "Its host has not answered since {}. It is asked again {}.",
-            time(*since),
-            time(*until)
-        ),
-        Waiting::Network => "This computer is offline. Backups go on when the network is back.".to_owned(),
-        Waiting::Place => "No place is set up yet.".to_owned(),
-        Waiting::Paused { until: None } => "Paused.".to_owned(),
-        Waiting::Paused { until: Some(until) } => format!("Paused until {}.", time(*until)),
-        Waiting::Battery { below } => format!("The battery is below {below} %. Backups go on when it is not."),
-        Waiting::Metered => "This connection is paid by volume. Backups go on with another one.".to_owned(),
-        Waiting::Quiet { until } => format!("Quiet hours. Backups go on {}.", time(*until)),
+        Waiting::Host { since, until } => said::status_wait_host(time(*since), time(*until)),
+        Waiting::Network => said::window_status_wait_network(),
+        Waiting::Place => said::window_places_none(),
+        Waiting::Paused { until: None } => said::window_status_wait_paused(),
+        Waiting::Paused { until: Some(until) } => said::status_wait_paused_until(time(*until)),
+        Waiting::Battery { below } => said::window_status_wait_battery(u64::from(*below)),
+        Waiting::Metered => said::window_status_wait_metered(),
+        Waiting::Quiet { until } => said::status_wait_quiet(time(*until)),
     }
 }
 
+/// How well an account is kept, when that was checked, and where.
 fn kept(kept: &Kept) -> String {
-    let checked = kept
-        .last_checked
-        .map(|at| format!(" Last checked {}.", time(at)))
-        .unwrap_or_default();
-    let places = match (kept.places, kept.this_computer_only) {
-        (0, _) => " It waits on this computer: no place has it yet.".to_owned(),
-        (_, true) => " On this computer only.".to_owned(),
-        (1, false) => " In 1 place.".to_owned(),
-        (n, false) => format!(" In {n} places."),
+    let state = match kept.state {
+        KeptState::Nothing => return said::status_nothing(),
+        KeptState::Stale => said::status_stale(),
+        KeptState::PostsOnly | KeptState::Complete => said::status_kept(),
+        KeptState::MediaUnseen => said::status_media_unseen(),
+        KeptState::Unseen => said::status_unseen(),
     };
-    let media = match (kept.media_missing, kept.media_pending) {
-        (0, 0) => format!(", {} media", kept.media),
-        (missing, 0) => format!(", {} media, {missing} missing", kept.media),
-        (_, pending) => format!(", {} media, {pending} still to come", kept.media),
-    };
-    match kept.state {
-        KeptState::Nothing => "Nothing is kept yet.".to_owned(),
-        KeptState::Stale => format!(
-            "Kept, but not the newest: {} records{media}.{checked}{places}",
-            kept.records
-        ),
-        KeptState::PostsOnly | KeptState::Complete => {
-            format!("Your posts are kept: {} records{media}.{checked}{places}", kept.records)
-        }
-        KeptState::MediaUnseen => format!(
-            "Your posts are kept, but your pictures and videos cannot be found: {} records{media}.{checked}",
-            kept.records
-        ),
-        KeptState::Unseen => format!(
-            "Your backups cannot be found: {} records{media}.{checked}",
-            kept.records
-        ),
+    let mut all = vec![state];
+    all.extend(kept.last_checked.map(|at| said::status_checked(time(at))));
+    match (kept.state, kept.places, kept.this_computer_only) {
+        (KeptState::MediaUnseen | KeptState::Unseen, ..) => {}
+        (_, 0, _) => all.push(said::status_nowhere()),
+        (_, _, true) => all.push(said::status_here()),
+        (_, places, false) => all.push(said::status_places(u64::from(places))),
     }
+    sentences(&all)
+}
+
+/// How much of an account is kept, and what is not.
+fn holds(kept: &Kept) -> String {
+    let mut parts = vec![
+        said::window_backup_records(kept.records),
+        said::window_account_media(kept.media),
+    ];
+    parts.extend((kept.media_missing > 0).then(|| said::window_snapshots_missing(kept.media_missing)));
+    parts.extend((kept.media_pending > 0).then(|| said::snapshot_pending(kept.media_pending)));
+    list(&parts)
 }
 
 fn place(place: &Place) -> String {
-    let state = match place.state {
-        PlaceState::Ready => "ready",
-        PlaceState::Absent => "not connected",
-        PlaceState::ReadOnly => "read-only",
-        PlaceState::Other => "something else is there",
-        PlaceState::Full => "full",
-    };
-    let free = place
-        .free
-        .map(|free| format!(", {} free", size(free)))
-        .unwrap_or_default();
-    let checked = place
-        .last_checked
-        .map(|at| format!(", checked {}", time(at)))
-        .unwrap_or_default();
-    format!("{}  {}  {state}{free}{checked}  ({})", place.name, place.path, place.id)
+    let mut parts = vec![match place.state {
+        PlaceState::Ready => said::report_place_ready(),
+        PlaceState::Absent => said::report_place_absent(),
+        PlaceState::ReadOnly => said::report_place_read_only(),
+        PlaceState::Other => said::report_place_other(),
+        PlaceState::Full => said::report_place_full(),
+    }];
+    parts.extend(place.free.map(|free| said::window_place_free(size(free))));
+    parts.extend(place.last_checked.map(|at| said::window_ready_since(time(at))));
+    format!("{}  {}  {}  ({})", place.name, place.path, list(&parts), place.id)
 }
 
 fn snapshot(snapshot: &Snapshot) -> String {
     let mut notes = Vec::new();
-    if snapshot.unchanged {
-        notes.push("unchanged".to_owned());
-    }
-    if snapshot.imported {
-        notes.push("imported".to_owned());
-    }
-    if snapshot.pinned {
-        notes.push("pinned".to_owned());
-    }
-    if !snapshot.media_missing.is_empty() {
-        notes.push(format!("{} media missing", snapshot.media_missing.len()));
-    }
-    if snapshot.media_pending > 0 {
-        notes.push(format!("{} media still to come", snapshot.media_pending));
-    }
-    let notes = if notes.is_empty() {
-        String::new()
-    } else {
-        format!("  [{}]", notes.join(", "))
+    notes.extend(snapshot.unchanged.then(said::snapshot_unchanged));
+    notes.extend(snapshot.imported.then(said::snapshot_imported));
+    notes.extend(snapshot.pinned.then(said::snapshot_pinned));
+    let missing = snapshot.media_missing.len() as u64;
+    notes.extend((missing > 0).then(|| said::window_snapshots_missing(missing)));
+    notes.extend((snapshot.media_pending > 0).then(|| said::snapshot_pending(snapshot.media_pending)));
+    let notes = match notes.as_slice() {
+        [] => String::new(),
+        notes => format!("  [{}]", list(notes)),
     };
-    let counts = format!(
-        "{} records, {} media, {}",
-        snapshot.records,
-        snapshot.media,
-        size(snapshot.bytes)
-    );
+    let counts = list(&[
+        said::window_backup_records(snapshot.records),
+        said::window_account_media(snapshot.media),
+        size(snapshot.bytes),
+    ]);
     format!("{}  {}  {counts}{notes}", time(snapshot.taken), snapshot.id)
 }
 
-fn end(end: &RunEnd) -> &'static str {
+fn end(end: &RunEnd) -> String {
     match end {
-        RunEnd::Completed { changed: true } => "backed up",
-        RunEnd::Completed { changed: false } => "checked, nothing new",
-        RunEnd::Skipped { .. } => "skipped",
-        RunEnd::Stopped => "stopped",
-        RunEnd::Failed { .. } => "failed",
+        RunEnd::Completed { changed: true } => said::report_kept(),
+        RunEnd::Completed { changed: false } => said::report_unchanged(),
+        RunEnd::Skipped { .. } => said::report_skipped(),
+        RunEnd::Stopped => said::report_stopped(),
+        RunEnd::Failed { .. } => said::report_failed(),
     }
 }
 
-fn check(check: &Check) -> String {
-    let mut lines = vec![format!(
-        "{}: {} files sound ({}), {} damaged or missing, {} snapshots whole",
-        check.place,
-        check.sound,
-        size(check.bytes),
-        check.damaged.len(),
-        check.whole_snapshots,
-    )];
+fn check(check: &Check) -> Vec<String> {
+    let mut lines = vec![
+        said::check_of_place(check.place.as_str()),
+        format!("  {}", said::check_sound(check.sound, size(check.bytes))),
+        format!("  {}", said::check_damaged(check.damaged.len() as u64)),
+        format!("  {}", said::check_whole(check.whole_snapshots)),
+    ];
     let mended = check.mended.iter();
-    lines.extend(mended.map(|name| format!("  {name} was damaged or missing, and is whole again from another copy")));
-    lines.extend(check.damaged.iter().map(|damage| {
-        format!(
-            "  {} {}, needed by {}",
-            damage.name,
-            damage.state,
-            damage.snapshots.join(" ")
-        )
-    }));
-    lines.join("\n")
+    lines.extend(mended.map(|name| format!("  {}", said::check_mended(name.as_str()))));
+    lines.extend(check.damaged.iter().map(|damage| format!("  {}", damaged(damage))));
+    lines
 }
 
-fn export(exported: &Exported) -> String {
-    let folder = exported.folder.display();
-    let missing = match exported.missing.len() {
-        0 => String::new(),
-        n => format!(", {n} missing: {}", exported.missing.join(" ")),
+fn damaged(damage: &Damage) -> String {
+    let name = damage.name.as_str();
+    let mut parts = vec![match damage.state.as_str() {
+        "missing" => said::check_file_missing(name),
+        "unreadable" => said::check_file_unreadable(name),
+        _ => said::check_file_damaged(name),
+    }];
+    parts.extend((!damage.snapshots.is_empty()).then(|| said::check_needed_by(list(&damage.snapshots))));
+    list(&parts)
+}
+
+fn export(exported: &Exported) -> Vec<String> {
+    let mut parts = vec![
+        said::window_backup_records(exported.records),
+        said::window_account_media(exported.blobs),
+    ];
+    let missing = exported.missing.len() as u64;
+    parts.extend((missing > 0).then(|| said::window_snapshots_missing(missing)));
+    let mut lines = vec![said::export_written(
+        exported.folder.display().to_string(),
+        list(&parts),
+    )];
+    let lacking = exported.missing.iter();
+    lines.extend(lacking.map(|blob| format!("  {}", said::export_lacks(blob.as_str()))));
+    lines
+}
+
+fn import(imported: &Imported) -> Vec<String> {
+    let line = |snapshot: &skykeep_engine::ImportedSnapshot| {
+        let mut parts = vec![
+            said::window_backup_records(snapshot.records),
+            said::window_account_media(snapshot.media),
+        ];
+        let missing = snapshot.missing.len() as u64;
+        parts.extend((missing > 0).then(|| said::window_snapshots_missing(missing)));
+        parts.push(said::import_from(snapshot.file.display().to_string()));
+        format!("{}  {}", snapshot.id, list(&parts))
     };
-    format!(
-        "{folder}: {} records, {} blobs{missing}",
-        exported.records, exported.blobs
-    )
+    imported.snapshots.iter().map(line).collect()
 }
 
-fn import(imported: &Imported) -> String {
-    let lines: Vec<String> = imported
-        .snapshots
-        .iter()
-        .map(|s| {
-            let (file, missing) = (s.file.display(), s.missing.len());
-            format!(
-                "{}  {} records, {} media, {missing} missing, from {file}",
-                s.id, s.records, s.media
-            )
-        })
-        .collect();
-    lines.join("\n")
-}
-
-/// What was found, and to standard error what is wrong with it.
-fn opened(opened: &Opened) {
-    let kind = match (opened.kind, opened.known) {
-        (OpenedKind::Vault, true) => "a place of yours",
-        (OpenedKind::Vault, false) => "a vault: `rebuild --from` takes it over",
-        (OpenedKind::Backup, _) => "another tool's backup: `import` keeps it",
-    };
-    output::text(&format!("{}: {kind}", opened.path));
+fn opened(opened: &Opened) -> Vec<String> {
+    let path = opened.path.as_str();
+    let mut lines = vec![match (opened.kind, opened.known) {
+        (OpenedKind::Vault, true) => said::look_place(path),
+        (OpenedKind::Vault, false) => said::look_vault(path),
+        (OpenedKind::Backup, _) => said::look_backup(path),
+    }];
     for account in &opened.accounts {
-        let name = account
-            .handle
-            .as_ref()
-            .map_or_else(String::new, |handle| format!(" ({handle})"));
-        let newest = account
-            .newest
-            .map_or_else(String::new, |at| format!(", newest {}", time(at)));
-        output::text(&format!(
-            "  {}{name}: {} snapshots{newest}, {} records, {} media",
-            account.did, account.snapshots, account.records, account.media
-        ));
+        let name = match &account.handle {
+            Some(handle) => said::named(account.did.as_str(), handle.as_str()),
+            None => account.did.clone(),
+        };
+        let mut parts = vec![said::window_backup_snapshots(account.snapshots)];
+        parts.extend(account.newest.map(|at| said::window_backup_newest(time(at))));
+        parts.push(said::window_backup_records(account.records));
+        parts.push(said::window_account_media(account.media));
+        lines.push(format!("  {}", said::look_account(name, list(&parts))));
     }
-    opened.problems.iter().for_each(|problem| output::note(&told(problem)));
+    lines
 }
 
+/// A time as it is unmistakable, in every language: in UTC.
 fn time(millis: i64) -> String {
     Timestamp::from_millisecond(millis).map_or_else(|_| millis.to_string(), |time| format!("{time:.0}"))
-}
-
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let mut unit = 0;
-    let mut tenths = u128::from(bytes) * 10;
-    while tenths >= 10_000 && unit + 1 < UNITS.len() {
-        tenths /= 1000;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{bytes} B")
-    } else {
-        format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-    }
 }
 
 /// A progress bar on a terminal, silence in a pipe.
@@ -348,29 +326,19 @@ impl Bars {
     }
 
     pub(crate) fn show(&self, progress: &Progress) {
-        let phase = match progress.phase {
-            Phase::Asking => "asking the host what is new",
-            Phase::Fetching => "fetching posts",
-            Phase::Verifying => "checking every piece",
-            Phase::Keeping => "writing what was checked",
-            Phase::Media => "fetching pictures and videos",
-            Phase::Delivering => "copying to the places",
-        };
-        let items = match (progress.items, progress.items_total) {
-            (_, Some(total)) => format!(", {} of {total}", progress.items),
-            (0, None) => String::new(),
-            (items, None) => format!(", {items}"),
-        };
-        let bytes = match (progress.bytes, progress.bytes_total) {
-            (bytes, Some(total)) => format!(", {} of {}", size(bytes), size(total)),
-            (0, None) => String::new(),
-            (bytes, None) => format!(", {}", size(bytes)),
-        };
-        let left = progress
-            .seconds_left
-            .map(|seconds| format!(", about {seconds} s left"))
-            .unwrap_or_default();
-        self.bar.set_message(format!("{phase}{items}{bytes}{left}"));
+        let mut parts = vec![match progress.phase {
+            Phase::Asking => said::window_run_asking(),
+            Phase::Fetching => said::window_run_fetching(),
+            Phase::Verifying => said::window_run_verifying(),
+            Phase::Keeping => said::window_run_keeping(),
+            Phase::Media => said::window_run_media(),
+            Phase::Delivering => said::window_run_delivering(),
+        }];
+        parts.extend(so_far(progress.items, progress.items_total, number));
+        parts.extend(so_far(progress.bytes, progress.bytes_total, size));
+        let left = progress.seconds_left;
+        parts.extend(left.map(|seconds| said::progress_left(u64::from(seconds))));
+        self.bar.set_message(list(&parts));
         self.bar.tick();
     }
 
@@ -379,44 +347,120 @@ impl Bars {
     }
 }
 
+/// How much is done of what, when there is anything to say.
+fn so_far(done: u64, total: Option<u64>, form: impl Fn(u64) -> String) -> Option<String> {
+    match (done, total) {
+        (done, Some(total)) => Some(said::window_run_bytes(form(done), form(total))),
+        (0, None) => None,
+        (done, None) => Some(form(done)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn sizes_are_short() {
-        for (bytes, expected) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1000, "1.0 kB"),
-            (1_234_567, "1.2 MB"),
-            (5_000_000_000, "5.0 GB"),
-        ] {
-            assert_eq!(size(bytes), expected);
-        }
+    const AT: i64 = 1_795_356_000_123;
+
+    #[track_caller]
+    fn check(said: &str, expected: &str) {
+        assert_eq!(said, expected);
+    }
+
+    /// In English, whatever the machine speaks.
+    fn in_english() {
+        skykeep_engine::speak_to_programs();
     }
 
     #[test]
-    fn a_host_that_is_away_is_told_with_its_times() {
-        let reason = Waiting::Host {
-            since: 1_795_356_000_123,
-            until: 1_795_359_600_000,
+    fn why_nothing_runs_is_told_with_its_times() {
+        in_english();
+        let host = Waiting::Host {
+            since: AT,
+            until: AT + 3_600_000,
         };
-        assert_eq!(
-            waiting(&reason),
-            "Its host has not answered since 2026-11-22T14:00:00Z. It is asked again 2026-11-22T15:00:00Z."
-        );
+        let expected = "Its host has not answered since 2026-11-22T14:00:00Z. It is asked again 2026-11-22T15:00:00Z.";
+        check(&waiting(&host), expected);
+        let paused = |until| waiting(&Waiting::Paused { until });
+        check(&paused(None), "Paused. No scheduled backup runs until you say so.");
+        check(&paused(Some(AT)), "Paused until 2026-11-22T14:00:00Z.");
+        let battery = "On battery. Skykeep goes on from 20 %, or when it is plugged in.";
+        check(&waiting(&Waiting::Battery { below: 20 }), battery);
     }
 
     #[test]
-    fn a_pause_says_when_it_ends() {
-        let paused = |until| waiting(&Waiting::Paused { until });
-        assert_eq!(paused(None), "Paused.");
-        assert_eq!(paused(Some(1_795_356_000_123)), "Paused until 2026-11-22T14:00:00Z.");
+    fn what_is_kept_is_told_with_where_and_how_much() {
+        in_english();
+        let some = Kept {
+            state: KeptState::Stale,
+            last_checked: Some(AT),
+            last_snapshot: Some(AT),
+            places: 2,
+            this_computer_only: false,
+            records: 12_840,
+            media: 1,
+            media_missing: 0,
+            media_pending: 3,
+            bytes: 5,
+        };
+        let stale = "Posts are kept, but not the newest ones. Last checked 2026-11-22T14:00:00Z.";
+        check(&kept(&some), &format!("{stale} In 2 places."));
+        let amount = "12,840 records, 1 picture or video, 3 pictures and videos still to come";
+        check(&holds(&some), amount);
+        let here = Kept {
+            places: 1,
+            this_computer_only: true,
+            ..some.clone()
+        };
+        check(&kept(&here), &format!("{stale} On this computer only."));
+        let nowhere = Kept { places: 0, ..here };
+        check(
+            &kept(&nowhere),
+            &format!("{stale} It waits on this computer: no place has it yet."),
+        );
+        let gone = Kept {
+            state: KeptState::Unseen,
+            last_checked: None,
+            ..some
+        };
+        check(&kept(&gone), "The backups cannot be found.");
+    }
+
+    #[test]
+    fn damage_is_told_with_what_needs_it() {
+        in_english();
+        let damage = |state: &str, snapshots: &[&str]| Damage {
+            name: "blobs/x".to_owned(),
+            state: state.to_owned(),
+            snapshots: snapshots.iter().map(ToString::to_string).collect(),
+        };
+        check(
+            &damaged(&damage("missing", &["a", "b"])),
+            "blobs/x is missing, needed by a, b",
+        );
+        check(&damaged(&damage("unreadable", &[])), "blobs/x cannot be read");
+        let found = Check {
+            place: "home".to_owned(),
+            sound: 1,
+            bytes: 1_234_567,
+            damaged: vec![damage("damaged", &[])],
+            mended: vec!["repo/y".to_owned()],
+            whole_snapshots: 2,
+            touched_snapshots: Vec::new(),
+        };
+        let expected = [
+            "home:",
+            "  1 file read and found as it was written (1.2 MB)",
+            "  1 file damaged or missing",
+            "  2 snapshots can be read back whole",
+            "  repo/y was damaged or missing, and is whole again from another copy",
+            "  blobs/x is damaged",
+        ];
+        assert_eq!(lines(&Reply::Checks(vec![found])), expected);
     }
 
     #[test]
     fn times_are_whole_seconds_of_utc() {
-        assert_eq!(time(1_795_356_000_123), "2026-11-22T14:00:00Z");
+        assert_eq!(time(AT), "2026-11-22T14:00:00Z");
     }
 }

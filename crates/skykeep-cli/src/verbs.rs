@@ -9,8 +9,8 @@ use skykeep_engine::{CancellationToken, Door, Engine, Error, Reply, Request, to_
 use tracing::warn;
 
 use crate::arguments::{AccountVerb, PlaceKind, PlaceVerb, Verb};
-use crate::output;
 use crate::show::{self, Bars};
+use crate::{output, said};
 
 /// Stack of each thread, in bytes: what is handed over runs as deep there as verbs of our own do on the first thread.
 const STACK: usize = 8 << 20;
@@ -170,7 +170,7 @@ async fn serve() -> Result<(), Error> {
         asked_to_end().await;
         ended.cancel();
     });
-    output::note("Skykeep is running. End it with Ctrl-C.");
+    output::note(&said::running());
     let (served, ()) = tokio::join!(engine.serve(cancel.clone()), engine.run_until(cancel.clone()));
     served
 }
