@@ -9,8 +9,9 @@ export function extentWords(extent: Extent | null | undefined): string {
   if (extent === undefined) return t('found.extent_asking');
   const parts = extent ? known(extent) : [];
   if (!extent || parts.length === 0) return t('found.extent_unknown');
-  const time = extent.seconds === null ? [] : [t('found.extent_time', { time: duration(extent.seconds) })];
-  return [t('found.extent', { what: list(parts) }), ...time].join(' ');
+  const much = t('found.extent', { what: list(parts) });
+  if (extent.seconds === null) return much;
+  return t('join.sentences', { before: much, after: t('found.extent_time', { time: duration(extent.seconds) }) });
 }
 
 function known({ records, media, media_more: more, bytes }: Extent): string[] {

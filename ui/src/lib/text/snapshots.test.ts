@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { progress, snapshot } from '../../test/made-up';
 import { progressWords, share } from './progress';
 import { nameOfRecord, timeOfTid } from './records';
-import { news } from './snapshots';
+import { news, whyMissing } from './snapshots';
 
 const missing = [{ cid: 'bafkrei', record: 'app.bsky.feed.post/3lbgyhsajdc2y', reason: 'gone' }];
 
@@ -35,6 +35,12 @@ test('cautions are said when they are news', () => {
     '3 pictures and videos were still to come',
     'Held on to, because much was gone after it',
   ]);
+});
+
+test('why something is missing is said in words, whatever the reason is called', () => {
+  expect(whyMissing('not_found')).toBe('the host does not have it');
+  expect(whyMissing('not_in_import')).toBe('it was not in what was imported');
+  expect(whyMissing('gone')).toBe('it could not be had');
 });
 
 test('a record is named by its kind and day', () => {

@@ -26,3 +26,20 @@ function cautions(snapshot: Snapshot, earlier: Snapshot | undefined): string[] {
   if (snapshot.pinned) said.push(t('snapshots.pinned'));
   return said;
 }
+
+/** Reasons that have words of their own; writers are free to name others. */
+const REASONS = [
+  'not_found',
+  'mismatch',
+  'too_large',
+  'forbidden',
+  'refused',
+  'host_error',
+  'unusable',
+  'not_in_import',
+] as const;
+
+/** Why a picture or video could not be had, from the reason that a manifest names. */
+export function whyMissing(reason: string): string {
+  return t(`missing.${REASONS.find((known) => known === reason) ?? 'other'}`);
+}
