@@ -158,7 +158,7 @@ describe('the first minute', () => {
     await window.says('section.status', /Last checked just now/);
     await window.find(MAIN_BUTTON);
     await window.click('li.snapshot button');
-    await window.says('li.snapshot', /Valid: your account's key/);
+    await window.says('li.snapshot', /Valid: the account's key/);
     await picture('7-snapshot');
   });
 });
@@ -223,7 +223,7 @@ describe('out of the way', () => {
     const menu = await until('the tray menu', () => trayMenu(env, pid));
     assert.deepEqual(
       (await menu.entries()).map((entry) => entry.label),
-      ['Your posts are kept', 'Open Skykeep', 'Back up now', 'Pause for', '1 hour', 'Until tomorrow', 'Quit'],
+      ['Posts are kept', 'Open Skykeep', 'Back up now', 'Pause for', '1 hour', 'Until tomorrow', 'Quit'],
     );
   });
 
@@ -240,7 +240,7 @@ describe('out of the way', () => {
     await choose('Until tomorrow');
     await until('the tray to say that it is paused', async () => (await first()) === 'Paused');
     await choose('Go on');
-    await until('the tray to say that it goes on', async () => (await first()) === 'Your posts are kept');
+    await until('the tray to say that it goes on', async () => (await first()) === 'Posts are kept');
   });
 
   step('when a person is needed, the desktop says so, and leads to the page that helps', async () => {

@@ -7,10 +7,13 @@ import type { Tone } from './standing';
 /** The first line of the recovery page. */
 export function recoveryAnswer(accounts: Account[]): { tone: Tone; headline: string; hostHoldsKey: boolean } {
   if (accounts.length === 0) return { tone: 'plain', headline: t('recovery.none'), hostHoldsKey: false };
-  const hostHoldsKey = accounts.some(({ readiness }) => lacks(readiness.lines, 'recovery_key'));
+  const keyless = accounts.filter(({ readiness }) => lacks(readiness.lines, 'recovery_key'));
+  // Whoever keeps accounts for others only is told so in each account's own lines.
+  const hostHoldsKey = keyless.some(({ whose }) => whose === 'mine');
   const kept = accounts.every(({ kept }) => kept.state === 'complete' || kept.state === 'posts_only');
   if (!kept) return { tone: 'needs', headline: t('recovery.unkept'), hostHoldsKey };
   if (hostHoldsKey) return { tone: 'needs', headline: t('recovery.posts_only'), hostHoldsKey };
+  if (keyless.length > 0) return { tone: 'needs', headline: t('recovery.posts_only_theirs'), hostHoldsKey };
   return { tone: 'safe', headline: t('recovery.held'), hostHoldsKey };
 }
 

@@ -49,6 +49,20 @@ test('posts are there, media are coming', () =>
 test('older than it should be is never green', () =>
   check({ kept: kept({ state: 'stale' }) }, 'needs', 'Your posts are kept, but not the newest ones.', HERE));
 
+test('what is kept for somebody else is said to be theirs', () => {
+  const theirs = (given: Partial<Account>, headline: string) =>
+    expect(standing(account({ whose: 'theirs', ...given }), NOW).headline).toBe(headline);
+  theirs({}, 'The posts of alice.test are kept.');
+  theirs({ handle: null }, 'The posts of Alice are kept.');
+  theirs({ kept: kept({ state: 'stale' }) }, 'The posts of alice.test are kept, but not the newest ones.');
+  theirs({ kept: kept({ state: 'unseen' }) }, 'The backups of alice.test cannot be found.');
+  theirs({ kept: nothing }, 'Nothing is kept yet.');
+  theirs({ kept: nothing, run: progress() }, 'The first backup of alice.test is under way.');
+  const waiting = { reason: 'host', since: NOW - 60 * MINUTE, until: NOW + 30 * MINUTE } as const;
+  const said = standing(account({ whose: 'theirs', waiting }), NOW);
+  expect(said.details.at(-1)).toMatch(/^The host of alice.test has not answered since /);
+});
+
 test('nothing yet is never green, and promises nothing', () =>
   check({ kept: nothing }, 'plain', 'Nothing is kept yet.'));
 

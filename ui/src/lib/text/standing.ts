@@ -3,6 +3,7 @@
 import type { Account, Kept, Problem, Waiting } from '$lib/bindings';
 import { t } from '.';
 import { ago, at, moment } from './format';
+import { nameOf } from './names';
 
 /** How things stand at a glance: a colour, an icon and a word, never a colour alone. */
 export type Tone = 'safe' | 'accent' | 'needs' | 'danger' | 'plain';
@@ -51,19 +52,25 @@ function worstOf(problems: Problem[]): Problem['severity'] | undefined {
   return order.find((severity) => problems.some((problem) => problem.severity === severity));
 }
 
-function headline({ kept, run }: Account): string {
-  switch (kept.state) {
+/** What is kept for somebody else is theirs, and said to be. */
+function headline(account: Account): string {
+  const { kept, run, whose } = account;
+  const answer = answerTo(kept.state, run !== null);
+  if (answer === 'nothing') return t('status.nothing');
+  return whose === 'mine' ? t(`status.${answer}`) : t(`status.${answer}_theirs`, { name: nameOf(account) });
+}
+
+function answerTo(state: Kept['state'], running: boolean) {
+  switch (state) {
     case 'nothing':
-      return t(run ? 'status.first_run' : 'status.nothing');
+      return running ? 'first_run' : 'nothing';
     case 'stale':
-      return t('status.stale');
     case 'media_unseen':
-      return t('status.media_unseen');
     case 'unseen':
-      return t('status.unseen');
+      return state;
     case 'posts_only':
     case 'complete':
-      return t('status.kept');
+      return 'kept';
   }
 }
 
@@ -73,7 +80,7 @@ function details(account: Account, now: number): string[] {
   if (kept.media_pending > 0) said.push(t('status.media_pending', { count: kept.media_pending }));
   if (run) {
     if (kept.state === 'nothing') said.push(t('status.close'));
-  } else if (waiting) said.push(waits(waiting, now));
+  } else if (waiting) said.push(waits(waiting, account, now));
   else if (due !== null) said.push(due <= now ? t('status.next_soon') : t('status.next', { when: at(due, now) }));
   return said;
 }
@@ -87,10 +94,13 @@ export function lastChecked(kept: Kept, now: number): string[] {
   return [t('status.places', { when, count: kept.places })];
 }
 
-function waits(waiting: Waiting, now: number): string {
+function waits(waiting: Waiting, account: Account, now: number): string {
   switch (waiting.reason) {
-    case 'host':
-      return t('status.wait_host', { since: moment(waiting.since, now), until: at(waiting.until, now) });
+    case 'host': {
+      const times = { since: moment(waiting.since, now), until: at(waiting.until, now) };
+      if (account.whose === 'mine') return t('status.wait_host', times);
+      return t('status.wait_host_theirs', { name: nameOf(account), ...times });
+    }
     case 'network':
       return t('status.wait_network');
     case 'place':
