@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Cell } from '$lib/bindings';
-import { cellWords, dayStarts, hourStarts, lookOf, stripWords, type Look } from './calendar';
+import { cellWords, dayStarts, hourStarts, isMixed, lookOf, stripWords, type Look } from './calendar';
 
 const cell = (kept = 0, unchanged = 0, skipped = 0, failed = 0): Cell => ({ kept, unchanged, skipped, failed });
 
@@ -32,6 +32,17 @@ test.each<[Cell, Look]>([
   expect(lookOf(given)).toBe(look);
 });
 
+test.each<[Cell, boolean]>([
+  [cell(), false],
+  [cell(1, 20), false],
+  [cell(1, 20, 0, 1), true],
+  [cell(0, 1, 0, 1), true],
+  // Nothing went well there: that is a failure, and drawn as one.
+  [cell(0, 0, 3, 2), false],
+])('%o has a failure among what went well: %s', (given, mixed) => {
+  expect(isMixed(given)).toBe(mixed);
+});
+
 test('a cell says everything that happened in it', () => {
   expect(cellWords(cell(1, 20, 0, 1))).toBe('1 backup kept something new, 20 found nothing new, 1 failed');
   expect(cellWords(cell())).toBe('no backup');
@@ -40,5 +51,8 @@ test('a cell says everything that happened in it', () => {
 test('the strip is one sentence, and says nothing of what did not happen', () => {
   expect(stripWords([cell(1), cell(2), cell(0, 1), cell()], 'day')).toBe('Something new on 2 days, nothing new on 1.');
   expect(stripWords([cell(0, 1), cell(0, 0, 0, 1)], 'hour')).toBe('Nothing new in 1, failed in 1.');
+  expect(stripWords([cell(1), cell(1, 0, 0, 1), cell(0, 2, 0, 3)], 'day')).toBe(
+    'Something new on 2 days, nothing new on 1, failed at times on 2.',
+  );
   expect(stripWords([cell()], 'day')).toBe('No backup in this time.');
 });

@@ -2,6 +2,7 @@
 
 import type { Cell } from '$lib/bindings';
 import { t } from '.';
+import { listed } from './format';
 
 export const DAYS = 56;
 export const HOURS = 24;
@@ -10,8 +11,7 @@ const HOUR = 3_600_000;
 /** How a cell is drawn. Each look has a shape of its own, so that it reads without colour. */
 export type Look = 'kept' | 'unchanged' | 'skipped' | 'failed' | 'nothing';
 
-/** In the order in which they are explained. */
-export const LOOKS: readonly Look[] = ['kept', 'unchanged', 'skipped', 'failed', 'nothing'];
+const LOOKS: readonly Look[] = ['kept', 'unchanged', 'skipped', 'failed', 'nothing'];
 
 /** Local midnights, oldest first; the last one is today's. A day may have 23 or 25 hours. */
 export function dayStarts(now: number): number[] {
@@ -43,17 +43,25 @@ export function cellWords(cell: Cell): string {
     cell.skipped > 0 && t('calendar.cell_skipped', { count: cell.skipped }),
     cell.failed > 0 && t('calendar.cell_failed', { count: cell.failed }),
   ].filter((words) => words !== false);
-  return said.length > 0 ? said.join(', ') : t('calendar.cell_nothing');
+  return said.length > 0 ? listed(said) : t('calendar.cell_nothing');
+}
+
+/** Whether something failed although something else went well: the cell shows both. */
+export function isMixed(cell: Cell): boolean {
+  return cell.failed > 0 && lookOf(cell) !== 'failed';
 }
 
 /** The strip in one sentence; what did not happen is not said. */
 export function stripWords(cells: Cell[], unit: 'day' | 'hour'): string {
   const looks = cells.map(lookOf);
-  const said = (['kept', 'unchanged', 'skipped', 'failed'] as const).flatMap((look) => {
-    const count = looks.filter((other) => other === look).length;
-    return count > 0 ? [t(`calendar.${unit}s_${look}`, { count })] : [];
-  });
+  const count = {
+    ...Object.fromEntries(LOOKS.map((look) => [look, looks.filter((other) => other === look).length])),
+    mixed: cells.filter(isMixed).length,
+  } as Record<Look | 'mixed', number>;
+  const said = (['kept', 'unchanged', 'skipped', 'failed', 'mixed'] as const).flatMap((what) =>
+    count[what] > 0 ? [t(`calendar.${unit}s_${what}`, { count: count[what] })] : [],
+  );
   const [first = ''] = Array.from(said[0] ?? '');
-  const words = said.join(', ');
-  return said.length > 0 ? `${first.toLocaleUpperCase()}${words.slice(first.length)}.` : t('calendar.nothing');
+  const words = first.toLocaleUpperCase() + listed(said).slice(first.length);
+  return said.length > 0 ? t('punctuation.sentence', { words }) : t('calendar.nothing');
 }

@@ -16,9 +16,9 @@ const exactTime = () => intl(Intl.DateTimeFormat, { dateStyle: 'long', timeStyle
 export function ago(then: number, now: number): string {
   const past = Math.max(0, now - then);
   if (past < MINUTE) return t('time.just_now');
-  if (past < HOUR) return relative().format(-Math.floor(past / MINUTE), 'minute');
-  if (past < DAY) return relative().format(-Math.floor(past / HOUR), 'hour');
-  return relative().format(-Math.floor(past / DAY), 'day');
+  if (past < HOUR) return close(relative().format(-Math.floor(past / MINUTE), 'minute'));
+  if (past < DAY) return close(relative().format(-Math.floor(past / HOUR), 'hour'));
+  return close(relative().format(-Math.floor(past / DAY), 'day'));
 }
 
 /** "at 14:00", "yesterday at 14:00", "on 12 May 2026 at 14:00"; past and future. */
@@ -92,12 +92,22 @@ export function duration(seconds: number): string {
       : seconds < 3300
         ? [Math.ceil(seconds / 60), 'minute']
         : [Math.ceil(seconds / 3600), 'hour'];
-  return intl(Intl.NumberFormat, { style: 'unit', unit, unitDisplay: 'long' }).format(value);
+  return close(intl(Intl.NumberFormat, { style: 'unit', unit, unitDisplay: 'long' }).format(value));
+}
+
+/** Without the space that Intl writes between a digit and Chinese characters, where no text around it has one. */
+function close(text: string): string {
+  return text.replace(/(\d)\s(?=\p{Script=Han})/gu, '$1');
 }
 
 /** "12,840". */
 export function number(value: number): string {
   return intl(Intl.NumberFormat).format(value);
+}
+
+/** "nothing new on 9, failed on 2": parts of a sentence beside each other, without an "and". */
+export function listed(items: string[]): string {
+  return items.join(t('punctuation.comma'));
 }
 
 /** "Skykeep and Family drive", "a, b and c". */
