@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { About, Action } from '$lib/bindings';
 import { clearMocks, engine } from '../../test/engine';
 import { account, ALICE, place } from '../../test/made-up';
-import { actionsAbout } from './actions';
+import { actionsAbout, actionsBeside } from './actions';
 import { App } from './app.svelte';
 
 afterEach(clearMocks);
@@ -18,10 +18,8 @@ test.each<[About, Action, string]>([
   [OF_ALICE, 'resume', 'resume'],
   [OF_ALICE, 'check_now', 'check'],
   [OF_ALICE, 'open_place', 'open_place'],
-  [OF_ALICE, 'choose_place', 'plugin:dialog|open'],
   [OF_PLACE, 'check_now', 'check'],
   [OF_PLACE, 'open_place', 'open_place'],
-  [OF_PLACE, 'choose_place', 'plugin:dialog|open'],
   [{ kind: 'app' }, 'try_again', 'accounts'],
 ])('%j: %s asks %s', async (about, action, command) => {
   const asked = engine({
@@ -39,4 +37,18 @@ test.each<[About, Action, string]>([
 test('without a place there is no folder to open', () => {
   engine({});
   expect(actionsAbout(new App(), OF_ALICE).open_place).toBeUndefined();
+});
+
+test('another place is chosen where they all are', async () => {
+  for (const about of [OF_ALICE, OF_PLACE, { kind: 'app' } as const]) {
+    location.hash = '#/';
+    await actionsAbout(new App(), about).choose_place?.();
+    expect(location.hash).toBe('#/places');
+  }
+});
+
+test('what the page offers already is not offered twice', () => {
+  const offered = actionsBeside(new App(), OF_ALICE, ['back_up_now', 'try_again']);
+  expect(offered.back_up_now ?? offered.try_again).toBeUndefined();
+  expect(offered.check_now).toBeDefined();
 });

@@ -1,10 +1,9 @@
 // What each action beside a problem does, for whoever it concerns. An action that nothing stands behind is not there.
 
-import { backend } from '$lib/backend';
 import type { About, Action } from '$lib/bindings';
 import type { App } from './app.svelte';
 
-type Actions = Partial<Record<Action, () => unknown>>;
+export type Actions = Partial<Record<Action, () => unknown>>;
 
 /** What can be done about a problem of an account, of a place, or of Skykeep itself. */
 export function actionsAbout(app: App, about: About): Actions {
@@ -14,8 +13,14 @@ export function actionsAbout(app: App, about: About): Actions {
     case 'place':
       return ofPlace(app, about.id);
     case 'app':
-      return { try_again: () => app.load(), choose_place: () => app.places.choose() };
+      return { try_again: () => app.load(), choose_place: () => toPlaces(app) };
   }
+}
+
+/** The same but for what the page itself offers already: one thing is one button. */
+export function actionsBeside(app: App, about: About, offered: Action[]): Actions {
+  const all = Object.entries(actionsAbout(app, about)) as [Action, () => unknown][];
+  return Object.fromEntries(all.filter(([action]) => !offered.includes(action)));
 }
 
 function ofAccount(app: App, did: string): Actions {
@@ -25,12 +30,9 @@ function ofAccount(app: App, did: string): Actions {
     back_up_now: backUp,
     try_again: backUp,
     confirm_shrink: () => app.accounts.confirmShrink(did),
-    resume: async () => {
-      await backend.resume(did);
-      await app.accounts.load();
-    },
-    choose_place: () => app.places.choose(),
-    check_now: () => app.places.all.forEach((place) => void app.places.check(place.id)),
+    resume: () => app.accounts.resume(did),
+    choose_place: () => toPlaces(app),
+    check_now: () => app.places.checkAll(),
     ...(first && { open_place: () => app.places.open(first.id) }),
     enter_did: () => app.route.go({ name: 'protect' }),
   };
@@ -41,6 +43,9 @@ function ofPlace(app: App, id: string): Actions {
     open_place: () => app.places.open(id),
     check_now: () => app.places.check(id),
     try_again: () => app.places.check(id),
-    choose_place: () => app.places.choose(),
+    choose_place: () => toPlaces(app),
   };
 }
+
+/** The page that offers drives and folders. */
+const toPlaces = (app: App) => app.route.go({ name: 'places' });
