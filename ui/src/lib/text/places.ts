@@ -18,6 +18,12 @@ export function toneOfPlace({ state, busy }: Place): Tone {
   }
 }
 
+/** How a place is, in words. While it is written to, that is what matters. */
+export function stateOfPlace({ state, busy, removable }: Place): string {
+  if (state === 'ready' && busy) return t(removable ? 'place.busy' : 'places.busy');
+  return t(`place.${state}`);
+}
+
 /** The first line of the page of places. */
 export function standingOfPlaces(places: Place[]): Standing {
   const count = places.length;
