@@ -4,8 +4,9 @@ import fs from 'node:fs';
 import { describe, test } from 'node:test';
 import zlib from 'node:zlib';
 import { asked, focused, look, measured } from './lib/look.mjs';
-import { account, ALICE, NOW, scenes } from './lib/made-up.mjs';
+import { account, ALICE, NOW } from './lib/made-up.mjs';
 import { fromUi } from './lib/pages.mjs';
+import { scenes } from './lib/scenes.mjs';
 
 const AXE = fs.readFileSync(fromUi.resolve('axe-core/axe.min.js'), 'utf8');
 

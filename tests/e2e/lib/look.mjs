@@ -1,8 +1,9 @@
 // Opens made-up scenes in a browser, for the tests of the file that imports it.
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { NOW, scenes } from './made-up.mjs';
+import { NOW } from './made-up.mjs';
 import { openPage, servePages, startBrowser } from './pages.mjs';
+import { sceneIn } from './scenes.mjs';
 
 let server;
 let browser;
@@ -19,10 +20,10 @@ after(async () => {
 
 /** Opens a scene, does what comes before looking, and hands it over; the page must not have complained. */
 export async function look(name, options, work) {
-  const { answers, before, at = '' } = scenes[name];
+  const { answers, before, at } = sceneIn(name, options.locale);
   const { page, complaints, close } = await openPage(browser, server.address + at, answers, { now: NOW, ...options });
   try {
-    await before?.(page);
+    await before(page);
     await work(page);
     assert.deepEqual(complaints, []);
   } finally {
@@ -32,7 +33,7 @@ export async function look(name, options, work) {
 
 /** Opens a scene by the real clock, since a fixed one measures nothing, and measures in the page. */
 export async function measured(name, measure) {
-  const { page, close } = await openPage(browser, server.address, scenes[name].answers);
+  const { page, close } = await openPage(browser, server.address, sceneIn(name).answers);
   const found = await page.evaluate(measure);
   await close();
   return found;

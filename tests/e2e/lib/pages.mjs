@@ -39,11 +39,11 @@ export async function servePages() {
   return { address: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
 }
 
-/** Starts Debian's Chromium. */
-export function startBrowser() {
+/** Starts Debian's Chromium; `env` is added to its environment. */
+export function startBrowser(env = {}) {
   const { chromium } = fromUi('playwright-core');
   const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((file) => fs.existsSync(file));
-  return chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  return chromium.launch({ executablePath, args: ['--no-sandbox'], env: { ...process.env, ...env } });
 }
 
 /** Runs in the page before anything else: Tauri's side of the bridge, answering from a table. */
@@ -80,7 +80,8 @@ export async function openPage(browser, address, answers, { zoom = 1, now, ...op
   const { width, height } = options.viewport ?? { width: 980, height: 700 };
   const context = await browser.newContext({
     locale: 'en-GB',
-    timezoneId: 'UTC',
+    // Made-up times are by the clock on this wall.
+    timezoneId: Intl.DateTimeFormat().resolvedOptions().timeZone,
     ...options,
     // Zooming a window to 200 % leaves the page half the pixels each way.
     viewport: { width: Math.round(width / zoom), height: Math.round(height / zoom) },

@@ -1,22 +1,16 @@
-// Made-up answers of the engine.
+// Made-up answers of the engine, for every test of the window: the state classes' and the pages' in a browser.
+//
+// JavaScript, so that Node reads it as it is; the compiler holds it against the bindings all the same.
 
-import type {
-  Account,
-  Kept,
-  Place,
-  Preferences,
-  Problem,
-  Progress,
-  Readiness,
-  ReadyWhat,
-  Snapshot,
-} from '$lib/bindings';
+/** @import { Account, Kept, Place, Preferences, Problem, Progress, Readiness, ReadyWhat, Snapshot } from '$lib/bindings' */
 
+/** Twelve past two on a Sunday, by the clock on the wall. */
 export const NOW = new Date(2026, 10, 22, 14, 12).getTime();
 export const MINUTE = 60_000;
 export const ALICE = 'did:plc:ewvi7nxzyoun6zhxrhs64oiz';
 
-export const kept = (more: Partial<Kept> = {}): Kept => ({
+/** @param {Partial<Kept>} more @returns {Kept} */
+export const kept = (more = {}) => ({
   state: 'complete',
   last_checked: NOW - 12 * MINUTE,
   last_snapshot: NOW - 72 * MINUTE,
@@ -30,11 +24,26 @@ export const kept = (more: Partial<Kept> = {}): Kept => ({
   ...more,
 });
 
-export const nothing = kept({ state: 'nothing', last_checked: null, last_snapshot: null, places: 0, records: 0 });
+export const nothing = kept({
+  state: 'nothing',
+  last_checked: null,
+  last_snapshot: null,
+  places: 0,
+  records: 0,
+  media: 0,
+  bytes: 0,
+});
 
-/** Everything is there but the recovery key, unless it is said otherwise. */
-export const readiness = (unready: ReadyWhat[] = ['recovery_key']): Readiness => ({
-  lines: (['fresh', 'apart', 'media', 'checked', 'identity', 'recovery_key'] as const).map((what) => ({
+/** @type {ReadyWhat[]} */
+export const READY_LINES = ['fresh', 'apart', 'media', 'checked', 'identity', 'recovery_key'];
+
+/**
+ * Everything is there but the recovery key, unless it is said otherwise.
+ * @param {ReadyWhat[]} unready
+ * @returns {Readiness}
+ */
+export const readiness = (unready = ['recovery_key']) => ({
+  lines: READY_LINES.map((what) => ({
     what,
     ready: !unready.includes(what),
     since: NOW - 12 * MINUTE,
@@ -43,7 +52,8 @@ export const readiness = (unready: ReadyWhat[] = ['recovery_key']): Readiness =>
   })),
 });
 
-export const account = (more: Partial<Account> = {}): Account => ({
+/** @param {Partial<Account>} more @returns {Account} */
+export const account = (more = {}) => ({
   did: ALICE,
   handle: 'alice.test',
   display_name: 'Alice',
@@ -60,7 +70,8 @@ export const account = (more: Partial<Account> = {}): Account => ({
   ...more,
 });
 
-export const place = (more: Partial<Place> = {}): Place => ({
+/** @param {Partial<Place>} more @returns {Place} */
+export const place = (more = {}) => ({
   id: 'p',
   name: 'Skykeep',
   path: '/home/a/Skykeep',
@@ -76,7 +87,8 @@ export const place = (more: Partial<Place> = {}): Place => ({
   ...more,
 });
 
-export const progress = (more: Partial<Progress> = {}): Progress => ({
+/** @param {Partial<Progress>} more @returns {Progress} */
+export const progress = (more = {}) => ({
   did: ALICE,
   phase: 'media',
   items: 1,
@@ -87,7 +99,8 @@ export const progress = (more: Partial<Progress> = {}): Progress => ({
   ...more,
 });
 
-export const problem = (severity: Problem['severity'], more: Partial<Problem> = {}): Problem => ({
+/** @param {Problem['severity']} severity @param {Partial<Problem>} more @returns {Problem} */
+export const problem = (severity, more = {}) => ({
   code: 'made_up',
   severity,
   happened: 'It happened.',
@@ -98,7 +111,8 @@ export const problem = (severity: Problem['severity'], more: Partial<Problem> = 
   ...more,
 });
 
-export const snapshot = (more: Partial<Snapshot> = {}): Snapshot => ({
+/** @param {Partial<Snapshot>} more @returns {Snapshot} */
+export const snapshot = (more = {}) => ({
   id: 's1',
   taken: NOW,
   rev: '3mfgyhsajdc2y',
@@ -120,7 +134,8 @@ export const snapshot = (more: Partial<Snapshot> = {}): Snapshot => ({
   ...more,
 });
 
-export const preferences = (more: Partial<Preferences> = {}): Preferences => ({
+/** @param {Partial<Preferences>} more @returns {Preferences} */
+export const preferences = (more = {}) => ({
   every_minutes: 60,
   quiet: null,
   tell_after_days: 3,

@@ -1,0 +1,341 @@
+// Every page worth looking at: what the engine answers, and what to do before looking.
+import { MINUTE, nothing, problem, READY_LINES } from '../../../ui/src/test/made-up.js';
+import {
+  account,
+  ALICE,
+  answers,
+  cell,
+  complete,
+  DAY,
+  drive,
+  family,
+  hostDown,
+  HOUR,
+  lost,
+  NOW,
+  place,
+  progress,
+  readiness,
+  shrunk,
+  snapshot,
+  snapshots,
+  unknownHandle,
+} from './made-up.mjs';
+import { roomScenes } from './rooms.mjs';
+import { wordsOf } from './words.mjs';
+
+/** Two places, everything checked. */
+const well = {
+  ...account,
+  kept: { ...complete, places: 2, this_computer_only: false, media_missing: 0 },
+  readiness: readiness(['recovery_key']),
+};
+
+/** What is kept of it: nothing is missing, and both places have all of it. */
+const whole = snapshots.map((snapshot) => ({ ...snapshot, media_missing: [], places: [place.id, drive.id] }));
+const ACCOUNT = `#/account/${ALICE}`;
+
+const empty = {
+  byLength: { 56: Array(56).fill(cell(0, 0)), 24: Array(24).fill(cell(0, 0)) },
+};
+
+const away = {
+  ...account,
+  kept: { ...complete, state: 'stale', last_checked: NOW - 74 * HOUR },
+  readiness: {
+    lines: readiness(['fresh', 'apart', 'media', 'checked', 'recovery_key']).lines.map((line) =>
+      ['fresh', 'identity'].includes(line.what) ? { ...line, since: NOW - 74 * HOUR } : line,
+    ),
+  },
+  problems: [hostDown],
+  waiting: { reason: 'host', since: NOW - 74 * HOUR, until: NOW + 30 * MINUTE },
+};
+
+const LONG = {
+  ...account,
+  did: 'did:plc:long2222222222222222222',
+  handle: 'the-one-with-an-exceedingly-long-handle-that-nobody-would-type.handles.of.a.small.village.example',
+  display_name: null,
+  avatar: null,
+};
+
+/** By name; `before` gets the page and what says its words. */
+export const scenes = {
+  ...roomScenes,
+  'start-unknown': {
+    answers: answers([], {
+      places: { value: [] },
+      look_up: { refused: unknownHandle },
+    }),
+    at: '#/protect',
+    before: async (page, say) => {
+      await page.getByLabel(say('protect.label')).fill('alcie.test');
+      await page.getByRole('button', { name: say('protect.find') }).click();
+      await page.getByRole('alert').waitFor();
+    },
+  },
+  'first-backup': {
+    at: ACCOUNT,
+    answers: answers(
+      [
+        {
+          ...account,
+          kept: nothing,
+          readiness: readiness(READY_LINES),
+          next_due: null,
+          run: progress('media', {
+            items: 120,
+            items_total: 312,
+            bytes: 34e6,
+            bytes_total: 80e6,
+            seconds_left: 95,
+          }),
+        },
+      ],
+      { snapshots: { value: [] }, calendar: empty, runs: { value: [] } },
+    ),
+  },
+  'posts-first': {
+    at: ACCOUNT,
+    answers: answers(
+      [
+        {
+          ...account,
+          kept: {
+            ...complete,
+            state: 'posts_only',
+            media: 96,
+            media_missing: 0,
+            media_pending: 216,
+          },
+          readiness: readiness(['apart', 'media', 'checked', 'recovery_key']),
+          run: progress('media', { items: 96, items_total: 312 }),
+        },
+      ],
+      {
+        snapshots: {
+          value: [
+            snapshot('s1', NOW - MINUTE, 4021, 8489, {
+              media: 96,
+              media_pending: 216,
+              media_missing: [],
+            }),
+          ],
+        },
+        calendar: empty,
+        runs: { value: [] },
+      },
+    ),
+  },
+  home: { answers: answers([account]) },
+  'home-well': {
+    answers: answers([well], { places: { value: [place, drive] } }),
+  },
+  'home-needs-you': { answers: answers([away]) },
+  family: { answers: answers(family(4)) },
+  many: { answers: answers(family(40)) },
+  accounts: { at: '#/accounts', answers: answers(family(4)) },
+  'accounts-one': { at: '#/accounts', answers: answers([account]) },
+  kept: {
+    at: ACCOUNT,
+    answers: answers([well], { places: { value: [place, drive] }, snapshots: { value: whole } }),
+  },
+  'kept-details': {
+    at: ACCOUNT,
+    answers: answers([account]),
+    before: async (page, say) => {
+      await page.getByRole('button', { name: /13:00/ }).click();
+      await page.getByText(say('snapshots.signed_current')).first().scrollIntoViewIfNeeded();
+    },
+  },
+  paused: {
+    at: ACCOUNT,
+    answers: answers([
+      {
+        ...account,
+        whose: 'theirs',
+        waiting: { reason: 'paused', until: NOW + HOUR },
+      },
+    ]),
+  },
+  'pause-menu': {
+    at: ACCOUNT,
+    answers: answers([account]),
+    before: async (page, say) => {
+      await page.getByRole('button', { name: say('account.pause') }).press('Enter');
+      await page.getByRole('menuitem', { name: say('account.pause_hour') }).waitFor();
+    },
+  },
+  'portable-copy': {
+    at: ACCOUNT,
+    answers: answers([account], {
+      'plugin:dialog|open': { value: '/media/alice/stick' },
+      export: {
+        value: {
+          folder: '/media/alice/stick/Skykeep alice.test 2026-11-22 1412',
+          snapshot: 's5',
+          car_bytes: 34_112_004,
+          records: 12_840,
+          blobs: 310,
+          missing: ['bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'],
+        },
+      },
+    }),
+    before: async (page, say) => {
+      await page.getByRole('button', { name: say('account.portable') }).click();
+      await page.getByText(say('portable.done')).waitFor();
+    },
+  },
+  'stop-protecting': {
+    at: ACCOUNT,
+    answers: answers([account], { places: { value: [place, drive] } }),
+    before: async (page, say) => {
+      await page.getByRole('button', { name: say('account.more'), exact: true }).click();
+      await page.getByRole('menuitem', { name: say('account.stop') }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  'needs-you': { at: ACCOUNT, answers: answers([away]) },
+  danger: {
+    at: ACCOUNT,
+    answers: answers([{ ...account, problems: [shrunk] }], {
+      changes: { value: lost },
+    }),
+    before: async (page) => {
+      await page.getByText('The swifts are back.').waitFor();
+    },
+  },
+  'danger-no': {
+    at: ACCOUNT,
+    answers: answers([{ ...account, problems: [shrunk] }], {
+      changes: { value: lost },
+    }),
+    before: async (page, say) => {
+      await page.getByRole('button', { name: say('shrink.no'), exact: true }).click();
+      await page.getByText(say('shrink.held')).waitFor();
+    },
+  },
+  snapshot: {
+    at: `${ACCOUNT}/s5`,
+    answers: answers([account], { places: { value: [place, drive] } }),
+  },
+  'long-handle': {
+    at: `#/account/${LONG.did}`,
+    answers: answers([account, LONG]),
+  },
+  places: {
+    at: '#/places',
+    answers: answers([well], { places: { value: [place, drive] } }),
+  },
+  'places-troubled': {
+    at: '#/places',
+    answers: answers([account], {
+      spots: { value: [] },
+      places: {
+        value: [
+          { ...place, state: 'full', free: 12_000_000, behind: 3, accounts: 0 },
+          { ...drive, busy: true, behind: 2 },
+          {
+            ...drive,
+            id: 'place-3',
+            name: 'Garage',
+            state: 'absent',
+            free: null,
+            last_seen: NOW - 19 * DAY,
+            behind: 41,
+          },
+        ],
+      },
+    }),
+  },
+  'places-checked': {
+    at: '#/places',
+    answers: answers([account], {
+      places: { value: [place, drive] },
+      check: {
+        by: {
+          'place-1': [
+            {
+              place: 'place-1',
+              sound: 1204,
+              bytes: 843_112_004,
+              damaged: [],
+              mended: ['blobs/ku/bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku'],
+              whole_snapshots: 214,
+              touched_snapshots: [],
+            },
+          ],
+        },
+      },
+    }),
+    before: async (page, say) => {
+      await page
+        .getByRole('button', { name: say('place.check') })
+        .first()
+        .click();
+      await page.getByText(say('place.checked', { count: 1204 })).waitFor();
+    },
+  },
+  'places-checking': {
+    at: '#/places',
+    answers: answers(
+      [
+        {
+          ...account,
+          run: progress('media', { items: 3, items_total: 7, bytes: 2e6 }),
+        },
+      ],
+      {
+        places: {
+          value: [
+            { ...place, busy: true },
+            { ...drive, busy: true },
+          ],
+        },
+        check: 'never',
+      },
+    ),
+    before: async (page, say) => {
+      await page
+        .getByRole('button', { name: say('place.check') })
+        .first()
+        .click();
+      await page.getByRole('progressbar').waitFor();
+    },
+  },
+  'place-removed': {
+    at: '#/places',
+    answers: answers([account], { places: { value: [place, drive] } }),
+    before: async (page, say) => {
+      await page
+        .getByRole('button', { name: say('place.remove') })
+        .last()
+        .click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  protect: { answers: answers([account]), at: '#/protect' },
+  'engine-closed': {
+    answers: answers([], {
+      accounts: {
+        refused: problem('needs_you', {
+          code: 'already_running',
+          actions: ['try_again'],
+          detail: 'engine.lock is held',
+        }),
+      },
+      places: { value: [] },
+    }),
+  },
+};
+
+/** A scene in a language: its controls are found by its words, and the engine's problems are told in them. */
+export function sceneIn(name, locale = 'en') {
+  const { answers, before, at = '' } = scenes[name];
+  const { say, worded } = wordsOf(locale);
+  return {
+    answers: worded(answers),
+    at,
+    before: (page) => before?.(page, say),
+  };
+}
