@@ -7,6 +7,7 @@ import { asked, focused, look, measured } from './lib/look.mjs';
 import { account, ALICE, NOW } from './lib/made-up.mjs';
 import { fromUi } from './lib/pages.mjs';
 import { scenes } from './lib/scenes.mjs';
+import { LOCALES } from './lib/words.mjs';
 
 const AXE = fs.readFileSync(fromUi.resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -50,6 +51,30 @@ describe('axe finds nothing, and nothing scrolls sideways', () => {
   }
 });
 
+describe('every language has room, at 200 % too', () => {
+  const wordy = ['start', 'found', 'where', 'happened-host', 'backup-imported', 'home-needs-you', 'kept-details', 'danger',
+    'stop-protecting', 'places-troubled', 'places-checked', 'recovery', 'settings', 'diagnostics']; // prettier-ignore
+  for (const locale of LOCALES) {
+    for (const name of wordy) {
+      test(`${name}, ${locale}`, () =>
+        look(name, { ...(locale !== 'en' && { locale }), viewport: HALF, reducedMotion: 'reduce' }, async (page) => {
+          assert.equal(await page.evaluate(() => document.documentElement.lang), locale);
+          await page.evaluate(AXE);
+          assert.deepEqual(await violations(page), []);
+          const [wide, cut] = await page.evaluate(() => [
+            document.documentElement.scrollWidth,
+            [...document.querySelectorAll('h1, h2, h3, p, button, a, label, dt, dd')]
+              .filter((element) => !element.closest('nav') && element.scrollWidth > element.clientWidth + 1)
+              .filter((element) => getComputedStyle(element).display !== 'inline' && !element.matches('.aside'))
+              .map((element) => element.textContent.trim()),
+          ]);
+          assert.ok(wide <= HALF.width, `${wide} px wide`);
+          assert.deepEqual(cut, []);
+        }));
+    }
+  }
+});
+
 describe('with the keyboard alone', () => {
   const told = { accounts: { value: [account] } };
 
@@ -84,6 +109,35 @@ describe('with the keyboard alone', () => {
     look('family', {}, async (page) => {
       await page.getByRole('button', { name: 'Back up now' }).first().press('Enter');
       assert.equal((await asked(page, 'back_up')).length, 3);
+    }));
+
+  test('a list of one account is that account, and another one can still be added in a narrow window', () =>
+    look('accounts-one', { viewport: SMALL }, async (page) => {
+      await page.getByRole('heading', { name: 'Your posts are kept.' }).waitFor();
+      assert.equal(await page.getByRole('link', { name: 'Accounts' }).getAttribute('aria-current'), 'page');
+      await page.getByRole('link', { name: 'Add' }).press('Enter');
+      await page.getByRole('heading', { name: 'What would you like to do?' }).waitFor();
+    }));
+
+  test('what is kept for somebody else is said to be theirs', () =>
+    look('paused', {}, async (page) => {
+      await page.getByRole('heading', { name: 'The posts of alice.test are kept.', level: 1 }).waitFor();
+    }));
+
+  test('while places are checked, what is fetched from a host is seen there', () =>
+    look('places-checking', {}, async (page) => {
+      await page.getByText('alice.test: Fetching pictures and videos').waitFor();
+      assert.match((await page.getByRole('progressbar').getAttribute('aria-valuetext')) ?? '', /^3 of 7/);
+    }));
+
+  test('a failure among good runs is seen and said', () =>
+    look('home', {}, async (page) => {
+      await page.getByText('Failed at times', { exact: true }).waitFor();
+      const days = page.getByRole('slider', { name: 'The last 8 weeks' });
+      assert.equal(await days.locator('svg:has(rect):has(path.failed)').count(), 1);
+      await days.focus();
+      for (let day = 55; day > 41; day--) await page.keyboard.press('ArrowLeft');
+      assert.match((await days.getAttribute('aria-valuetext')) ?? '', /20 found nothing new, 1 failed$/);
     }));
 
   test('the calendar is gone through day by day', () =>
