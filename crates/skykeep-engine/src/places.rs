@@ -15,7 +15,7 @@ use crate::catalogue::{PlaceFacts, Subject};
 use crate::engine::{Inner, unknown};
 use crate::error::What;
 use crate::machine::drive::{self, OnThisComputer, on_this_computer};
-use crate::{Engine, Error, backup, drives, problem, settings};
+use crate::{Engine, Error, backup, drives, problem, settings, spots};
 
 impl Engine {
     /// All places, in the order they were added, as they are now.
@@ -33,11 +33,10 @@ impl Engine {
     pub async fn add_folder(&self, folder: &Path, name: Option<String>) -> Result<Place, Error> {
         let now = Timestamp::now();
         let folder = std::path::absolute(folder).map_err(Error::data(folder))?;
-        let name = name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| {
-            folder
-                .file_name()
-                .map_or_else(|| folder.display().to_string(), |n| n.to_string_lossy().into_owned())
-        });
+        let drive = drives::mount_of(&folder, &drive::comings_and_goings());
+        let name = name
+            .filter(|name| !name.trim().is_empty())
+            .unwrap_or_else(|| spots::usual_name(&folder, drive.as_deref()));
         let at_place = |source| Error::Place {
             name: name.clone(),
             source,
@@ -60,11 +59,10 @@ impl Engine {
                 return Err(at_place(error));
             }
         };
-        let (drives, under) = (drive::comings_and_goings(), folder.clone());
         let place = settings::Place {
             vault: *vault.id(),
             name,
-            drive: drives::mount_of(&under, &drives),
+            drive,
             folder: folder.clone(),
             added: now,
         };

@@ -33,13 +33,9 @@ fn spot(settings: &Settings, folder: &Path, drive: Option<&PathBuf>) -> Spot {
         None => place.folder == folder,
     });
     let folder = place.map_or(folder, |place| &place.folder);
-    let named = drive.map_or(folder, PathBuf::as_path);
     Spot {
         path: folder.display().to_string(),
-        name: named.file_name().map_or_else(
-            || named.display().to_string(),
-            |name| name.to_string_lossy().into_owned(),
-        ),
+        name: last_part(drive.map_or(folder, PathBuf::as_path)),
         kind: if drive.is_some() {
             SpotKind::Drive
         } else {
@@ -47,5 +43,52 @@ fn spot(settings: &Settings, folder: &Path, drive: Option<&PathBuf>) -> Spot {
         },
         free: drive::free(folder),
         known: place.is_some(),
+    }
+}
+
+/// What a place is called until somebody names it: its folder, or on a drive, when the folder is the usual one, the drive.
+pub(crate) fn usual_name(folder: &Path, drive: Option<&Path>) -> String {
+    let usual = folder.file_name().is_some_and(|name| name == FOLDER);
+    last_part(drive.filter(|_| usual).unwrap_or(folder))
+}
+
+fn last_part(path: &Path) -> String {
+    path.file_name().map_or_else(
+        || path.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_on_a_drive_is_called_like_the_drive() {
+        let check = |folder: &str, drive: Option<&str>, expected: &str| {
+            assert_eq!(
+                usual_name(Path::new(folder), drive.map(Path::new)),
+                expected,
+                "{folder}"
+            );
+        };
+        check("/home/alice/Skykeep", None, "Skykeep");
+        check("/home/alice/Backups", None, "Backups");
+        check(
+            "/media/alice/Family drive/Skykeep",
+            Some("/media/alice/Family drive"),
+            "Family drive",
+        );
+        check(
+            "/media/alice/Family drive",
+            Some("/media/alice/Family drive"),
+            "Family drive",
+        );
+        check(
+            "/media/alice/Family drive/Posts",
+            Some("/media/alice/Family drive"),
+            "Posts",
+        );
+        check("/", None, "/");
     }
 }

@@ -132,7 +132,8 @@ async fn a_connected_drive_is_a_spot_and_the_usual_folder_comes_first() {
         !spot.known && spot.free.is_some_and(|free| free > 1 << 20 && free <= 16 << 20),
         "{spot:?}"
     );
-    engine.add_folder(Path::new(&spot.path), None).await.unwrap();
+    let place = engine.add_folder(Path::new(&spot.path), None).await.unwrap();
+    assert_eq!(place.name, spot.name);
     let spots = engine.spots().await.unwrap();
     assert!(spots.iter().find(|spot| spot.path == own(&point)).unwrap().known);
     drive.pull();
