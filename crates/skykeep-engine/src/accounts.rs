@@ -16,9 +16,9 @@ use crate::api::{self, Account, Event, HostingStatus, Kept, KeptState, Millis, P
 use crate::catalogue::{Standing, Subject};
 use crate::engine::unknown;
 use crate::error::What;
-use crate::machine::drive::{OnThisComputer, on_this_computer};
+use crate::machine::drive::OnThisComputer;
 use crate::schedule::{self, Due};
-use crate::{Engine, Error, problem, readiness, settings};
+use crate::{Engine, Error, drives, problem, readiness, settings};
 
 /// Largest picture of a person that is fetched, in bytes.
 const MAX_AVATAR: u64 = 2 << 20;
@@ -208,7 +208,7 @@ impl Engine {
             _ => None,
         };
         let home = crate::default_place().unwrap_or_default();
-        let here = |place: &&settings::Place| on_this_computer(&place.folder, &home) == OnThisComputer::Yes;
+        let here = |place: &&settings::Place| drives::on_this_computer(place, &home) == OnThisComputer::Yes;
         let every = i64::from(settings.schedule.every_minutes) * 60;
         let last_checked = facts.last_checked;
         let stale = last_checked
@@ -307,7 +307,7 @@ impl Engine {
                 let id = place.vault.to_string();
                 let of_place = Subject::Place(id.clone());
                 readiness::Holding {
-                    apart: on_this_computer(&place.folder, home) == OnThisComputer::No,
+                    apart: drives::on_this_computer(place, home) == OnThisComputer::No,
                     confirmed: confirmed.get(&id).copied().map(millis),
                     checked: facts.and_then(|facts| facts.last_checked).map(millis),
                     damaged: standing

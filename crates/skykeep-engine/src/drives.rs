@@ -19,7 +19,7 @@ use tracing::{info, warn};
 
 use crate::api::{Event, RunEnd, Waiting};
 use crate::engine::Inner;
-use crate::machine::drive;
+use crate::machine::drive::{self, OnThisComputer};
 use crate::schedule::{self, Due};
 use crate::settings::Place;
 use crate::{Engine, Error, backup, blocking};
@@ -142,6 +142,14 @@ impl Inner {
 pub(crate) fn mount_of(folder: &Path, points: &[PathBuf]) -> Option<PathBuf> {
     let above = points.iter().filter(|point| folder.starts_with(point));
     above.max_by_key(|point| point.components().count()).cloned()
+}
+
+/// Where a place is. A drive that is away is not on this computer, although its mount point is.
+pub(crate) fn on_this_computer(place: &Place, home: &Path) -> OnThisComputer {
+    if is_away(place) {
+        return OnThisComputer::No;
+    }
+    drive::on_this_computer(&place.folder, home)
 }
 
 /// Whether a place's drive is away: nothing is mounted where it was.

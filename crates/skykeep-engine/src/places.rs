@@ -14,7 +14,7 @@ use crate::api::{Account, Check, Damage, Event, HostingStatus, Person, Place, Pl
 use crate::catalogue::{PlaceFacts, Subject};
 use crate::engine::{Inner, unknown};
 use crate::error::What;
-use crate::machine::drive::{self, OnThisComputer, on_this_computer};
+use crate::machine::drive::{self, OnThisComputer};
 use crate::{Engine, Error, backup, drives, problem, settings, spots};
 
 impl Engine {
@@ -349,7 +349,7 @@ impl Engine {
             name: place.name.clone(),
             path: place.folder.display().to_string(),
             state,
-            this_computer: on_this_computer(&place.folder, &home) == OnThisComputer::Yes,
+            this_computer: drives::on_this_computer(place, &home) == OnThisComputer::Yes,
             last_seen: facts.last_seen.map(Timestamp::as_millisecond),
             last_checked: facts.last_checked.map(Timestamp::as_millisecond),
             free: free.or(facts.free),

@@ -89,6 +89,8 @@ async fn a_drive_that_goes_is_absent_and_is_known_again_under_another_path() {
     // The mount point is empty, and somebody put a folder of the same name there.
     std::fs::create_dir_all(&folder).unwrap();
     assert_eq!(state(&engine).await, PlaceState::Absent);
+    // That folder is on this computer; the drive is not.
+    assert!(!engine.places().await.unwrap()[0].this_computer);
     assert!(engine.inner.find_places().await.unwrap().is_empty());
     assert!(matches!(
         backup::open(&engine.inner, &engine.inner.settings().places[0]).await,
