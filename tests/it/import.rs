@@ -270,10 +270,13 @@ async fn what_is_not_the_accounts_is_refused_and_nothing_changes() {
 
     // A picture that was cut off is missing, not taken for what its name says.
     fs::remove_file(folder.join("evil.car")).unwrap();
+    // Nor does it matter that somebody else's backup lies beside it.
+    put(&folder, "bobby.car", &bobs);
     blobs(&folder, "pictures", "", &saved);
     let (cut, bytes) = &saved.blobs[0];
     put(&folder, &format!("pictures/{cut}"), &bytes[..bytes.len() / 2]);
     let imported = cli.document(0, &["import", &account.handle, folder.to_str().unwrap()])["imported"].clone();
+    assert_eq!(imported["snapshots"].as_array().unwrap().len(), 1);
     assert_eq!(imported["snapshots"][0]["missing"], json!([cut]));
     let listed = cli.document(0, &["snapshots", &saved.did])["snapshots"].clone();
     assert_eq!(listed[0]["media_missing"][0]["cid"], *cut);

@@ -79,8 +79,10 @@ impl Engine {
     ///
     /// What was imported before, with no more media than now, is answered again and written once.
     ///
-    /// An account that is not kept yet is added. Errors: `Import` when no repository is found or one cannot be read;
-    /// `ImportUnproved`, before anything is changed; `BadIdentityLog`; `Net` when the keys cannot be had; `NoPlace` is none: staging holds it.
+    /// An account that is not kept yet is added, and repositories of other accounts beside its own are passed over.
+    ///
+    /// Errors: `Import` when no repository is found or one cannot be read; `ImportUnproved`, before anything is changed;
+    /// `BadIdentityLog`; `Net` when the keys cannot be had. That there is no place is none: staging holds it.
     pub async fn import(&self, name: &str, paths: &[PathBuf]) -> Result<Imported, Error> {
         let given = paths.to_vec();
         let finds = blocking(move || search(&given)).await?;
@@ -100,12 +102,7 @@ impl Engine {
                 reason: ImportFault::UnderWay,
             });
         };
-        let mut repos = Vec::new();
-        for car in &finds.cars {
-            reporter.phase(Phase::Verifying, None, None);
-            repos.push((car.clone(), prove(&did, &keys.history, car).await?));
-        }
-        repos.sort_by_key(|(_, repo)| repo.commit().rev);
+        let repos = prove_all(&did, &keys.history, &finds.cars, &reporter).await?;
         if self.inner.settings().account(&did).is_none() {
             self.add_account(&Person::unseen(&did, keys.host.as_deref()), Whose::Mine)
                 .await?;
@@ -345,6 +342,34 @@ fn dated(repo: &VerifiedRepo) -> Timestamp {
     Timestamp::from_microsecond(micros)
         .unwrap_or_default()
         .min(Timestamp::now())
+}
+
+/// The account's repositories among the files, oldest first. Other accounts' are passed over when there is one of this.
+async fn prove_all(
+    did: &Did,
+    history: &KeyHistory,
+    cars: &[PathBuf],
+    reporter: &Reporter,
+) -> Result<Vec<(PathBuf, Arc<VerifiedRepo>)>, Error> {
+    let (mut repos, mut other) = (Vec::new(), None);
+    for car in cars {
+        reporter.phase(Phase::Verifying, None, None);
+        match prove(did, history, car).await {
+            Ok(repo) => repos.push((car.clone(), repo)),
+            Err(error) if is_other(&error, did) => other = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    repos.sort_by_key(|(_, repo)| repo.commit().rev);
+    match other {
+        Some(error) if repos.is_empty() => Err(error),
+        _ => Ok(repos),
+    }
+}
+
+/// Whether a repository was refused because it is another account's.
+fn is_other(error: &Error, did: &Did) -> bool {
+    matches!(error, Error::ImportUnproved { says: Some(says), .. } if says != did)
 }
 
 async fn prove(did: &Did, history: &KeyHistory, car: &Path) -> Result<Arc<VerifiedRepo>, Error> {
