@@ -1,63 +1,19 @@
-// The real window on a real desktop, keeping a real account of the reference network: as a person would do it.
-//
-// SKYKEEP_APP names the program; without it, the debug build is taken. Pictures go to target/e2e.
+// The first minute of the real window on a real desktop, its rooms, and what it does out of sight.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { busName, closeWindow, isOpen, startDesktop, startNetwork, trayMenu } from './lib/desktop.mjs';
-import { endAll, run, until } from './lib/processes.mjs';
-import { openWindow } from './lib/webdriver.mjs';
-import { Pds } from '../network/seed/xrpc.mjs';
+import { describe } from 'node:test';
+import { closeWindow, isOpen } from './lib/desktop.mjs';
+import { run, until } from './lib/processes.mjs';
+import { ANSWER, APP, MAIN_BUTTON, NEXT, begin } from './lib/story.mjs';
 
-const ROOT = path.resolve(import.meta.dirname, '../..');
-const APP = process.env.SKYKEEP_APP ?? path.join(ROOT, 'target/debug/skykeep');
-const PICTURES = path.join(ROOT, 'target/e2e');
-const ANSWER = 'section.status h1';
-const MAIN_BUTTON = 'section.status button.main';
-const NEXT = '.foot .actions button.main';
-
-let desktop;
-let network;
-let window;
-let env;
-let vault;
-let log;
-
-before(async () => {
-  fs.mkdirSync(PICTURES, { recursive: true });
-  desktop = await startDesktop();
-  log = path.join(desktop.root, 'log');
-  network = await startNetwork(log, ['account', '--records', '60', '--large-blob', '300000']);
-  env = { ...desktop.env, ...network.env, SKYKEEP_KEYSTORE: 'os' };
-  vault = path.join(desktop.home, 'Skykeep');
-  window = await openWindow(APP, { env, log });
-});
-
-after(async () => {
-  await endAll();
-  if (desktop) fs.rmSync(desktop.root, { recursive: true, force: true });
-});
-
-/** One step of the story; when it fails, what Skykeep wrote is shown, and a picture is taken. */
-function step(name, work) {
-  test(name, async () => {
-    try {
-      await work();
-    } catch (error) {
-      await desktop.picture(path.join(PICTURES, 'failed.png')).catch(() => undefined);
-      console.error(fs.readFileSync(log, 'utf8').split('\n').slice(-40).join('\n'));
-      throw error;
-    }
-  });
-}
+const story = begin();
+const { step, says, click, type, text, count, find } = story;
 
 /** Deletes most of what the account has posted, as someone who got hold of its password would. */
 async function loseAlmostAll() {
-  const { did, handle, password } = network.account;
-  const open = new Pds(network.facts.A);
-  const { accessJwt } = await open.procedure('com.atproto.server.createSession', { identifier: handle, password });
-  const pds = open.withAccess(accessJwt);
+  const { did } = story.account;
+  const pds = await story.signedIn();
   const { collections } = await pds.query('com.atproto.repo.describeRepo', { repo: did });
   const lists = collections.map((collection) =>
     pds.query('com.atproto.repo.listRecords', { repo: did, collection, limit: 100 }),
@@ -71,81 +27,75 @@ async function loseAlmostAll() {
   await pds.procedure('com.atproto.repo.applyWrites', { repo: did, writes });
 }
 
-/** Goes to a page by its address, as a link does. */
-const go = (hash) => window.ask('POST', '/execute/sync', { script: 'location.hash = arguments[0]', args: [hash] });
-
-async function picture(name) {
-  fs.writeFileSync(path.join(PICTURES, `${name}.png`), await window.picture());
-}
-
 describe('the first minute', () => {
   step('three doors', async () => {
-    await window.says('h1', /^What would you like to do\?$/);
-    assert.equal(await window.count('a.door'), 3);
-    await picture('1-first-start');
-    await window.click('a.door[href="#/protect"]');
-    await window.says('h1', /^What is your handle\?$/);
+    await says('h1', /^What would you like to do\?$/);
+    assert.equal(await count('a.door'), 3);
+    await story.picture('1-first-start');
+    await click('a.door[href="#/protect"]');
+    await says('h1', /^What is your handle\?$/);
   });
 
   step('a name that nobody has is said to be nobody’s', async () => {
-    await window.type('form input', 'nobody-at-all.test');
-    await window.click('form button[type=submit]');
-    await window.find('[role=alert] h2');
-    await picture('2-unknown');
-    assert.match(await window.text('[role=alert]'), /nobody-at-all\.test/);
+    await type('form input', 'nobody-at-all.test');
+    await click('form button[type=submit]');
+    await find('[role=alert] h2');
+    await story.picture('2-unknown');
+    assert.match(await text('[role=alert]'), /nobody-at-all\.test/);
   });
 
   step('who it is', async () => {
-    await window.ask('POST', `/element/${await window.find('form input')}/clear`, {});
-    await window.type('form input', `@${network.account.handle}`);
-    await window.click('form button[type=submit]');
-    await window.says('h1', /^Is this the account\?$/);
-    assert.match(await window.text('.account'), new RegExp(`${network.account.handle}[^]*Lives at localhost`));
-    await picture('3-who-it-is');
+    await story.window.ask('POST', `/element/${await find('form input')}/clear`, {});
+    await type('form input', `@${story.account.handle}`);
+    await click('form button[type=submit]');
+    await says('h1', /^Is this the account\?$/);
+    assert.match(await text('.account'), new RegExp(`${story.account.handle}[^]*Lives at localhost`));
+    await story.picture('3-who-it-is');
   });
 
   step('where the copies go', async () => {
-    await window.click(NEXT);
-    await window.says('h1', /^Where shall the copies go\?$/);
-    await window.says('main', /Skykeep[^]*On this computer/);
-    await picture('4-where');
+    await click(NEXT);
+    await says('h1', /^Where shall the copies go\?$/);
+    await story.tickOnly(1);
+    await says('main', /Skykeep[^]*On this computer/);
+    await story.picture('4-where');
   });
 
   step('the account becomes kept', async () => {
-    await window.click(NEXT);
-    await window.find(ANSWER);
-    await picture('5-first-backup');
-    await window.says(ANSWER, /^Your posts are kept\.$/);
+    await click(NEXT);
+    await find(ANSWER);
+    await story.picture('5-first-backup');
+    await says(ANSWER, /^Your posts are kept\.$/);
     // The button comes back when the run has ended.
-    await window.find(MAIN_BUTTON);
-    await window.says('section.status', /Last checked (just now|\d+ minutes? ago), on this computer only\./);
-    assert.ok((await window.count('li.snapshot')) >= 1);
+    await find(MAIN_BUTTON);
+    await says('section.status', /Last checked (just now|\d+ minutes? ago), on this computer only\./);
+    assert.ok((await count('li.snapshot')) >= 1);
     assert.match(
-      await window.text('main'),
-      new RegExp(`${network.account.records}\\s+records|records\\s+${network.account.records}`),
+      await text('main'),
+      new RegExp(`${story.account.records}\\s+records|records\\s+${story.account.records}`),
     );
-    await picture('6-kept');
+    await story.picture('6-kept');
   });
 
   step('its files are in the vault', async () => {
-    const account = path.join(vault, 'accounts', network.account.did.replaceAll(':', '_'));
+    const account = path.join(story.vault, 'accounts', story.account.did.replaceAll(':', '_'));
     const names = (folder) => fs.readdirSync(path.join(account, folder), { recursive: true });
     const manifests = names('snapshots').sort();
     assert.ok(manifests.length >= 1);
     const newest = fs.readFileSync(path.join(account, 'snapshots', manifests.at(-1)), 'utf8');
-    assert.ok(newest.includes(network.account.did), 'the manifest names the account');
+    assert.ok(newest.includes(story.account.did), 'the manifest names the account');
     assert.ok(names('repo').some((name) => name.endsWith('.car')));
-    const sizes = network.account.blobs.map(({ cid }) => {
+    const sizes = story.account.blobs.map(({ cid }) => {
       const file = path.join(account, 'blobs', cid.slice(-2), cid);
       return fs.existsSync(file) && fs.statSync(file).size;
     });
     assert.deepEqual(
       sizes,
-      network.account.blobs.map(({ size }) => size),
+      story.account.blobs.map(({ size }) => size),
     );
     assert.deepEqual(
       fs
-        .readdirSync(vault)
+        .readdirSync(story.vault)
         .filter((name) => ['README.txt', 'recover.py'].includes(name))
         .sort(),
       ['README.txt', 'recover.py'],
@@ -153,13 +103,13 @@ describe('the first minute', () => {
   });
 
   step('backing up again finds nothing new, and says so', async () => {
-    await window.click(MAIN_BUTTON);
-    await window.says('li.checked', /Nothing new, checked again/);
-    await window.says('section.status', /Last checked just now/);
-    await window.find(MAIN_BUTTON);
-    await window.click('li.snapshot button');
-    await window.says('li.snapshot', /Valid: the account's key/);
-    await picture('7-snapshot');
+    await click(MAIN_BUTTON);
+    await says('li.checked', /Nothing new, checked again/);
+    await says('section.status', /Last checked just now/);
+    await find(MAIN_BUTTON);
+    await click('li.snapshot button');
+    await says('li.snapshot', /Valid: the account's key/);
+    await story.picture('7-snapshot');
   });
 });
 
@@ -174,101 +124,87 @@ describe('the rooms', () => {
   ];
   for (const [name, content] of rooms) {
     step(`${name || 'home'} shows what is real`, async () => {
-      await go(`#/${name}`);
-      await window.says('main', content);
-      assert.equal(await window.count('main [role=alert]'), 0);
-      await picture(`room-${name || 'home'}`);
+      await story.go(`#/${name}`);
+      await says('main', content);
+      assert.equal(await count('main [role=alert]'), 0);
+      await story.picture(`room-${name || 'home'}`);
     });
   }
 });
 
 describe('a host that dies', () => {
-  const host = (verb) => fetch(`${network.facts.control}/${verb}/A`, { method: 'POST' });
-
   step('is said to be the host, and nothing is lost', async () => {
-    await go(`#/account/${network.account.did}`);
-    assert.ok((await host('kill')).ok);
-    await window.click(MAIN_BUTTON);
-    await window.says('main', /localhost:\d+ does not answer\.[^]*Everything kept before is still there\./, 120_000);
-    await window.says(ANSWER, /^Your posts are kept/);
-    await picture('host-gone');
+    await story.goToAccount();
+    await story.host('kill');
+    await click(MAIN_BUTTON);
+    await says('main', /localhost:\d+ does not answer\.[^]*Everything kept before is still there\./, 120_000);
+    await says(ANSWER, /^Your posts are kept/);
+    await story.picture('host-gone');
   });
 
   step('heals when it is back', async () => {
-    assert.ok((await host('start')).ok);
-    await window.click(MAIN_BUTTON);
-    await until('the problem to go', async () => !/does not answer/.test(await window.text('main')), 120_000);
-    await window.says('section.status', /Last checked just now/);
+    await story.host('start');
+    await click(MAIN_BUTTON);
+    await until('the problem to go', async () => !/does not answer/.test(await text('main')), 120_000);
+    await says('section.status', /Last checked just now/);
   });
 });
 
 describe('out of the way', () => {
-  let pid;
-  const pages = () =>
-    run('ps', ['--ppid', String(pid), '-o', 'stat=,comm=']).then((all) =>
-      all.split('\n').filter((line) => /^[^Z]\S*\s+WebKitWebProces/.test(line)),
-    );
-  const choose = async (label) => {
-    const menu = await until('the tray menu', () => trayMenu(env, pid));
-    const entry = (await menu.entries()).find((entry) => entry.label === label);
-    assert.ok(entry, `${label} in the tray menu`);
-    await menu.choose(entry.id);
+  const firstInTray = async () => (await story.tray())[0];
+  const pages = async () => {
+    const all = await run('ps', ['--ppid', String(await story.pid()), '-o', 'stat=,comm=']);
+    return all.split('\n').filter((line) => /^[^Z]\S*\s+WebKitWebProces/.test(line));
   };
 
   step('closing the window leaves Skykeep in the tray, without its web view', async () => {
-    pid = await until('Skykeep on the bus', () => busName(env, 'app.skykeep.desktop.SingleInstance'));
-    await closeWindow(env);
+    await closeWindow(story.env);
     await until('the web view to end', async () => (await pages()).length === 0);
-    process.kill(pid, 0);
-    const menu = await until('the tray menu', () => trayMenu(env, pid));
-    assert.deepEqual(
-      (await menu.entries()).map((entry) => entry.label),
-      ['Posts are kept', 'Open Skykeep', 'Back up now', 'Pause for', '1 hour', 'Until tomorrow', 'Quit'],
-    );
+    assert.deepEqual(await story.tray(), [
+      'Posts are kept',
+      'Open Skykeep',
+      'Back up now',
+      'Pause for',
+      '1 hour',
+      'Until tomorrow',
+      'Quit',
+    ]);
   });
 
   step('a second start shows the first one’s window, and ends', async () => {
-    await run(APP, [], { env });
-    await until('the window', () => isOpen(env));
-    await closeWindow(env);
-    await run(APP, ['--hidden'], { env });
-    assert.equal(await isOpen(env), false);
+    await run(APP, [], { env: story.env });
+    await until('the window', () => isOpen(story.env));
+    await closeWindow(story.env);
+    await run(APP, ['--hidden'], { env: story.env });
+    assert.equal(await isOpen(story.env), false);
   });
 
   step('a pause from the tray is said there, and ends there', async () => {
-    const first = async () => (await (await trayMenu(env, pid))?.entries())?.[0].label;
-    await choose('Until tomorrow');
-    await until('the tray to say that it is paused', async () => (await first()) === 'Paused');
-    await choose('Go on');
-    await until('the tray to say that it goes on', async () => (await first()) === 'Posts are kept');
+    await story.chooseInTray('Until tomorrow');
+    await until('the tray to say that it is paused', async () => (await firstInTray()) === 'Paused');
+    await story.chooseInTray('Go on');
+    await until('the tray to say that it goes on', async () => (await firstInTray()) === 'Posts are kept');
   });
 
   step('when a person is needed, the desktop says so, and leads to the page that helps', async () => {
     await loseAlmostAll();
-    await choose('Back up now');
-    const said = await until('a notification', () => desktop.notifications().at(-1));
+    await story.chooseInTray('Back up now');
+    const said = await until('a notification', () => story.desktop.notifications().at(-1));
     assert.match(said, /string "Skykeep"/);
-    await until('dunst to show it', async () => Number(await run('dunstctl', ['count', 'displayed'], { env })) > 0);
-    await desktop.picture(path.join(PICTURES, '8-notification.png'));
-    await run('dunstctl', ['action'], { env });
-    await until('the window', () => isOpen(env));
-    await until('the tray to say so', async () => {
-      const menu = await trayMenu(env, pid);
-      return (await menu?.entries())?.[0].label === 'Skykeep needs you';
-    });
+    await until(
+      'dunst to show it',
+      async () => Number(await run('dunstctl', ['count', 'displayed'], { env: story.env })) > 0,
+    );
+    await story.screen('8-notification');
+    await run('dunstctl', ['action'], { env: story.env });
+    await until('the window', () => isOpen(story.env));
+    await until('the tray to say so', async () => (await firstInTray()) === 'Skykeep needs you');
     // The page behind the reopened window can only be looked at: an empty one has a handful of colours.
-    const file = path.join(PICTURES, '9-needs-you.png');
     await until('the page to be painted', async () => {
-      await desktop.picture(file);
+      const file = await story.screen('9-needs-you');
       return Number(await run('identify', ['-format', '%k', file])) > 1000;
     });
   });
 
-  step('Quit ends it', async () => {
-    await choose('Quit');
-    await until(
-      'the end of Skykeep',
-      async () => !/^[^Z]/m.test(await run('ps', ['-p', String(pid), '-o', 'stat=']).catch(() => '')),
-    );
-  });
+  step('Quit ends it', () => story.quit());
 });

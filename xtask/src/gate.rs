@@ -11,7 +11,7 @@ use crate::package;
 use crate::process::{self, Outcome, command, say};
 use crate::project::{self, Project};
 use crate::suites::Ledger;
-use crate::test::{E2E, NODE_TEST, Run, WINDOW_TEST};
+use crate::test::{self, E2E, NODE_TEST, Run, WINDOW_STORIES};
 
 /// Seconds for each fuzz target, unless `SKYKEEP_FUZZ_SECONDS` says another number.
 const FUZZ_SECONDS: u64 = 300;
@@ -38,12 +38,14 @@ pub(crate) fn run(project: &Project, ledger: &mut Ledger, run: &Run<'_>) -> Outc
     let (true, Some(package)) = (sound, built) else {
         return Ok(());
     };
-    for (name, test) in [
-        ("package: the window", WINDOW_TEST),
-        ("package: menu, links, removal", INSTALLED_TEST),
-    ] {
-        ledger.suite(name, || installed(&package, test, run))?;
+    let stories = test::test_files(&project.path(E2E))?;
+    for story in stories.iter().filter(|file| file.starts_with(WINDOW_STORIES)) {
+        let name = format!("package: {}", test::title(story));
+        ledger.suite(&name, || installed(&package, story, run))?;
     }
+    ledger.suite("package: menu, links, removal", || {
+        installed(&package, INSTALLED_TEST, run)
+    })?;
     Ok(())
 }
 

@@ -33,8 +33,8 @@ pub(crate) const E2E: &str = "tests/e2e";
 /// How Node runs a file of tests so that we can read what it says.
 pub(crate) const NODE_TEST: [&str; 3] = ["--test", "--test-reporter=spec", "--test-reporter-destination=stdout"];
 
-/// The one among them that drives the real window.
-pub(crate) const WINDOW_TEST: &str = "window.test.mjs";
+/// How the names of those begin that drive the real window.
+pub(crate) const WINDOW_STORIES: &str = "window";
 
 const NEEDS: &[Need] = &[
     Need::Compilers,
@@ -80,7 +80,7 @@ pub(crate) fn test(project: &Project, request: &Request) -> Outcome<()> {
         }
         ledger.suite("test network", || run.node("tests/network", "selftest.mjs", None))?;
         for file in test_files(&project.path(E2E))? {
-            ledger.suite(&suite_name(&file), || {
+            ledger.suite(&format!("end to end: {}", title(&file)), || {
                 run.e2e(&file, &project.built("debug", "skykeep"))
             })?;
         }
@@ -291,7 +291,7 @@ impl TestPrograms {
 }
 
 /// Names of the test files in a folder, in order.
-fn test_files(folder: &Path) -> Outcome<Vec<String>> {
+pub(crate) fn test_files(folder: &Path) -> Outcome<Vec<String>> {
     let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let names = entries
         .flatten()
@@ -301,9 +301,9 @@ fn test_files(folder: &Path) -> Outcome<Vec<String>> {
     Ok(tests)
 }
 
-/// `window.test.mjs` -> `end to end: window`
-fn suite_name(file: &str) -> String {
-    format!("end to end: {}", file.trim_end_matches(".test.mjs"))
+/// `window-drive.test.mjs` -> `window, drive`
+pub(crate) fn title(file: &str) -> String {
+    file.trim_end_matches(".test.mjs").replace('-', ", ")
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
@@ -338,6 +338,7 @@ mod tests {
 
     #[test]
     fn a_suite_is_named_for_its_file() {
-        assert_eq!(suite_name(WINDOW_TEST), "end to end: window");
+        assert_eq!(title("window.test.mjs"), "window");
+        assert_eq!(title("window-drive.test.mjs"), "window, drive");
     }
 }

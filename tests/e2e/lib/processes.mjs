@@ -31,6 +31,12 @@ export function start(program, args, { env = process.env, input, hold = false, p
   return child;
 }
 
+/** Kills a group. Resolves when its first process is gone. */
+export async function kill(child) {
+  signal(child, 'SIGKILL');
+  await child.gone;
+}
+
 /** Ends a group: politely, then not. Resolves when its first process is gone. */
 export async function end(child) {
   for (const [name, patience] of [

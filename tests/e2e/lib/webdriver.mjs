@@ -4,10 +4,15 @@ import { start, until } from './processes.mjs';
 
 const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';
 
-/** Opens a program under the driver; both run in `env`. `log` is a file for what they complain about. */
-export async function openWindow(program, { env, log }) {
+/**
+ * Opens a program under the driver; both run in `env`, and in the bay if there is one. `log` is a file for what they
+ * complain about.
+ */
+export async function openWindow(program, { env, log, bay }) {
   const port = await freePort();
-  const driver = start('WebKitWebDriver', [`--port=${port}`, '--host=127.0.0.1'], {
+  const words = ['WebKitWebDriver', `--port=${port}`, '--host=127.0.0.1'];
+  const [command, ...args] = bay ? bay.inside(...words) : words;
+  const driver = start(command, args, {
     env: { ...env, TAURI_WEBVIEW_AUTOMATION: 'true' },
     log,
   });
@@ -58,6 +63,52 @@ class Window {
     return this.ask('GET', `/element/${await this.find(selector)}/text`);
   }
 
+  /** Waits for the control that a label names: a switch, a list, a field. */
+  control(label) {
+    return this.named('label', label, '.control');
+  }
+
+  /** Turns a switch on or off, by its label. */
+  async turn(label) {
+    await this.ask('POST', `/element/${await this.control(label)}/click`, {});
+  }
+
+  /** Whether a switch is on. */
+  async isOn(label) {
+    return (await this.ask('GET', `/element/${await this.control(label)}/attribute/aria-checked`)) === 'true';
+  }
+
+  /** Presses a button, or another kind of element, by its words. */
+  async press(words, kind = 'button') {
+    await until(`a press of “${words}”`, async () => {
+      await this.ask('POST', `/element/${await this.named(kind, words)}/click`, {});
+      return true;
+    });
+  }
+
+  /** Chooses from a list, by its label and the choice's words. */
+  async pick(label, choice) {
+    await this.control(label);
+    await this.ask('POST', `/element/${await this.named('option', choice)}/click`, {});
+  }
+
+  /** What a list stands at, in its words. */
+  async picked(label) {
+    const list = await this.control(label);
+    const script = 'return arguments[0].selectedOptions[0].textContent';
+    return plain(await this.ask('POST', '/execute/sync', { script, args: [{ [ELEMENT]: list }] }));
+  }
+
+  /** Waits for an element by its kind and its words, and takes a property of it that is an element. */
+  named(kind, words, property = '') {
+    const script = `return [...document.querySelectorAll(arguments[0])]
+      .find((element) => element.textContent.trim().replace(/\\s+/g, ' ') === arguments[1])?${property || '.valueOf()'}`;
+    return until(`the ${kind} “${words}”`, async () => {
+      const found = await this.ask('POST', '/execute/sync', { script, args: [kind, words] });
+      return found?.[ELEMENT];
+    });
+  }
+
   /** Waits until an element's text matches, and returns it. */
   async says(selector, pattern, patience) {
     let last;
@@ -73,6 +124,11 @@ class Window {
     await this.ask('POST', '/execute/async', { script, args: [] });
     return Buffer.from(await this.ask('GET', '/screenshot'), 'base64');
   }
+}
+
+/** Times are written with spaces that do not break. */
+function plain(text) {
+  return text.trim().replace(/\s+/g, ' ');
 }
 
 function freePort() {
