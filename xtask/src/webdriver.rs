@@ -65,6 +65,13 @@ impl Driver {
         })
     }
 
+    /// How many elements there are now. Errors: the driver does not answer.
+    pub(crate) fn count(&self, selector: &str) -> Outcome<usize> {
+        let wish = json!({ "using": "css selector", "value": selector });
+        let found = self.ask("POST", "/elements", &wish)?;
+        Ok(found.as_array().map_or(0, Vec::len))
+    }
+
     pub(crate) fn type_into(&self, selector: &str, text: &str) -> Outcome<()> {
         let element = self.wait_for(selector)?;
         self.ask("POST", &format!("/element/{element}/value"), &json!({ "text": text }))

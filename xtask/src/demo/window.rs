@@ -22,6 +22,8 @@ mod element {
     /// What tells the second question and the third.
     pub(super) const WHOSE: &str = "main input[type=radio]";
     pub(super) const WHERE: &str = "main input[type=checkbox]";
+    /// A ticked place that is not the usual folder.
+    pub(super) const OTHER_PLACE: &str = "main li:nth-child(n+2) input:checked";
     /// The answer of an account's page, in one line.
     pub(super) const ANSWER: &str = "section.status h1";
     pub(super) const BACK_UP: &str = "section.status button.main";
@@ -132,6 +134,10 @@ fn protect(driver: &Driver, handle: &str, pictures: Option<&Pictures<'_>>) -> Ou
     picture("2-who-it-is")?;
     driver.click(element::NEXT)?;
     driver.wait_for(element::WHERE)?;
+    // A drive of the person's own is no place for a made-up family.
+    while driver.count(element::OTHER_PLACE)? > 0 {
+        driver.click(element::OTHER_PLACE)?;
+    }
     picture("3-where")?;
     driver.click(element::NEXT)?;
     driver.wait_for(element::ANSWER)?;
