@@ -2,6 +2,7 @@
 //
 // SKYKEEP_APP names the program; without it, the debug build is taken. Pictures go to target/e2e.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -129,9 +130,14 @@ class Story {
     return open.withAccess(accessJwt);
   }
 
-  async post(text) {
-    const record = { $type: 'app.bsky.feed.post', text, createdAt: new Date().toISOString() };
+  /** Posts something, with a video of so many bytes if there are any. */
+  async post(text, bytes = 0) {
     const pds = await this.signedIn();
+    const record = { $type: 'app.bsky.feed.post', text, createdAt: new Date().toISOString() };
+    if (bytes > 0) {
+      const { blob } = await pds.upload('com.atproto.repo.uploadBlob', randomBytes(bytes), 'video/mp4');
+      record.embed = { $type: 'app.bsky.embed.video', video: blob };
+    }
     await pds.procedure('com.atproto.repo.createRecord', {
       repo: this.account.did,
       collection: record.$type,
