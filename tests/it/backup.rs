@@ -3,6 +3,7 @@
 use std::fs;
 
 use skykeep_atproto::Did;
+use skykeep_engine::Engine;
 use skykeep_engine::api::{KeptState, RunEnd, SignatureVerdict, Whose};
 use skykeep_tests::keep::{Keep, files_below};
 use skykeep_tests::network::{Network, SeedOptions};
@@ -28,8 +29,11 @@ async fn an_account_becomes_kept_changes_and_is_read_back() {
         .unwrap();
     assert_eq!(engine.account(&did).await.unwrap().kept.state, KeptState::Nothing);
 
-    // The first backup: complete, verified, in the place.
-    assert_eq!(engine.back_up(&did).await.unwrap(), RunEnd::Completed { changed: true });
+    // The first backup: posts first, then complete, verified, in the place. It is never called late.
+    let (end, states) = states_during_a_run(engine, &did).await;
+    assert_eq!(end, RunEnd::Completed { changed: true });
+    assert!(states.contains(&KeptState::PostsOnly), "{states:?}");
+    assert!(!states.contains(&KeptState::Stale), "{states:?}");
     let shown = engine.account(&did).await.unwrap();
     assert_eq!(shown.kept.state, KeptState::Complete);
     assert_eq!(shown.kept.records, account.records);
@@ -78,4 +82,18 @@ async fn an_account_becomes_kept_changes_and_is_read_back() {
     assert_eq!(exported.missing, Vec::<String>::new());
     let car = fs::read(folder.join("repo.car")).unwrap();
     assert_eq!(exported.car_bytes, car.len() as u64);
+}
+
+/// Backs an account up, and looks how it stands whenever something changes meanwhile.
+async fn states_during_a_run(engine: &Engine, did: &Did) -> (RunEnd, Vec<KeptState>) {
+    let mut events = engine.events();
+    let (running, whose) = (engine.clone(), did.clone());
+    let mut running = tokio::spawn(async move { running.back_up(&whose).await.unwrap() });
+    let mut states = Vec::new();
+    loop {
+        tokio::select! {
+            end = &mut running => return (end.unwrap(), states),
+            _ = events.recv() => states.push(engine.account(did).await.unwrap().kept.state),
+        }
+    }
 }

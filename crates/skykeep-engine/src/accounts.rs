@@ -209,10 +209,13 @@ impl Engine {
         };
         let home = crate::default_place().unwrap_or_default();
         let here = |place: &&settings::Place| drives::on_this_computer(place, &home) == OnThisComputer::Yes;
-        let every = i64::from(settings.schedule.every_minutes) * 60;
+        let every = i64::from(settings.schedule.every_minutes) * 60_000;
         let last_checked = facts.last_checked;
-        let stale = last_checked
-            .is_none_or(|checked| now.as_second() - checked.as_second() > every * i64::from(STALE_AFTER_RUNS));
+        // Until the first run has ended, what it has kept so far is as old as its snapshot.
+        let confirmed = last_checked
+            .map(millis)
+            .or(latest.as_ref().map(|snapshot| snapshot.taken));
+        let stale = confirmed.is_none_or(|confirmed| millis(now) - confirmed > every * i64::from(STALE_AFTER_RUNS));
         let kept = match &latest {
             None => Kept {
                 state: KeptState::Nothing,
