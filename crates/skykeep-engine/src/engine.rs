@@ -21,6 +21,7 @@ use crate::changes::Known;
 use crate::data::DataFolder;
 use crate::drives::Drives;
 use crate::error::What;
+use crate::in_hand::Work;
 use crate::keys::{self, KeyStore, Secret, SecretName};
 use crate::machine::{Machine, MachineFacts};
 use crate::runs::Runs;
@@ -49,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) writer_key: WriterKey,
     pub(crate) staging: Staging,
     pub(crate) runs: Arc<Runs>,
+    /// What is not to be cut off.
+    pub(crate) work: Work,
     pub(crate) events: broadcast::Sender<Event>,
     /// Wakes the scheduler: something is to be looked at now.
     pub(crate) wake: Notify,
@@ -97,6 +100,7 @@ impl Engine {
             writer_key,
             staging,
             runs: Arc::new(Runs::default()),
+            work: Work::default(),
             events: broadcast::channel(EVENTS).0,
             wake: Notify::new(),
             changes: Mutex::default(),

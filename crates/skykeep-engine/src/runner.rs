@@ -181,7 +181,9 @@ fn ended(began: Timestamp) -> i64 {
 
 impl Inner {
     pub(crate) fn begin(self: &Arc<Self>, did: &Did, by_hand: bool) -> Option<Reporter> {
-        self.runs.begin(did, by_hand, &self.shutdown, self.events.clone())
+        let in_hand = self.work.begin();
+        self.runs
+            .begin(did, by_hand, &self.shutdown, self.events.clone(), in_hand)
     }
 
     /// What a run came to, with its problems raised and those that it settled cleared.

@@ -9,6 +9,7 @@ use skykeep_net::CancellationToken;
 use tokio::sync::broadcast;
 
 use crate::api::{Event, Phase, Progress};
+use crate::in_hand::InHand;
 
 /// Events come no closer together than this.
 const TELL_EVERY: Duration = Duration::from_millis(200);
@@ -38,6 +39,7 @@ impl Runs {
         by_hand: bool,
         parent: &CancellationToken,
         events: broadcast::Sender<Event>,
+        in_hand: InHand,
     ) -> Option<Reporter> {
         let cancel = parent.child_token();
         let mut active = self.lock();
@@ -60,6 +62,7 @@ impl Runs {
             cancel,
             events,
             state: Mutex::default(),
+            _in_hand: in_hand,
         };
         reporter.phase(Phase::Asking, None, None);
         Some(reporter)
@@ -118,6 +121,7 @@ pub(crate) struct Reporter {
     cancel: CancellationToken,
     events: broadcast::Sender<Event>,
     state: Mutex<Told>,
+    _in_hand: InHand,
 }
 
 #[derive(Debug)]
@@ -284,12 +288,14 @@ mod tests {
     #[test]
     fn one_run_an_account_and_it_can_be_stopped() {
         let runs = Arc::new(Runs::default());
+        let work = crate::in_hand::Work::default();
         let (events, mut heard) = broadcast::channel(16);
         let did: Did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap();
         let parent = CancellationToken::new();
-        let run = runs.begin(&did, true, &parent, events.clone()).unwrap();
-        assert!(runs.begin(&did, true, &parent, events.clone()).is_none());
-        assert!(runs.is_active(&did));
+        let run = runs.begin(&did, true, &parent, events.clone(), work.begin()).unwrap();
+        assert!(runs.begin(&did, true, &parent, events.clone(), work.begin()).is_none());
+        // Whoever would end the program waits for a run.
+        assert!(runs.is_active(&did) && !work.is_done());
         assert!(matches!(heard.try_recv(), Ok(Event::Run { progress: Some(_), .. })));
         assert!(matches!(heard.try_recv(), Ok(Event::Places)) && !runs.any_writing());
         // A burst is told once, but counted whole.
@@ -303,6 +309,7 @@ mod tests {
         assert!(!run.was_cut() && !runs.cut_scheduled(&did) && !run.was_cut());
         assert!(runs.cut(&did) && run.was_cut());
         drop(run);
+        assert!(work.is_done());
         assert!(!runs.is_active(&did) && !runs.stop(&did) && !runs.cut(&did));
         // The last word of a run says whose it was.
         let last = std::iter::from_fn(|| heard.try_recv().ok()).last();

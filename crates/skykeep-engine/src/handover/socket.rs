@@ -82,10 +82,12 @@ impl Engine {
             // Somebody only looked whether anybody listens.
             return Ok(());
         }
+        let _answering = self.take_in_hand();
         let request: Request = serde_json::from_str(&line)?;
         let (send, mut lines) = mpsc::channel::<Line>(64);
-        let engine = self.clone();
+        let (engine, doing) = (self.clone(), self.take_in_hand());
         tokio::spawn(async move {
+            let _doing = doing;
             // Progress may be dropped when the other side is slow; the end may not.
             let progress = |now| drop(send.try_send(Line::Progress(now)));
             let end = match engine.answer_with(request, progress).await {
