@@ -52,7 +52,10 @@ impl Engine {
                         Waiting::Paused { .. } | Waiting::Quiet { .. } | Waiting::Battery { .. } | Waiting::Metered
                     )
             );
-            if !waits && let Some(reporter) = inner.begin(&account.did, false) {
+            if !waits
+                && !machine.dozes
+                && let Some(reporter) = inner.begin(&account.did, false)
+            {
                 info!(did = %account.did, "a drive is back");
                 let engine = self.clone();
                 going.spawn(async move { engine.run_scheduled(reporter, now).await });

@@ -286,6 +286,17 @@ impl Inner {
         blocking(move || Ok(machine.lock().unwrap_or_else(PoisonError::into_inner).read(now))).await
     }
 
+    /// The machine is about to sleep, or awake again.
+    pub(crate) async fn machine_sleeps(&self, soon: bool, now: Timestamp) -> Result<(), Error> {
+        let machine = Arc::clone(&self.machine);
+        let said = move || {
+            let mut machine = machine.lock().unwrap_or_else(PoisonError::into_inner);
+            machine.sleeps(soon, now);
+            Ok(())
+        };
+        blocking(said).await
+    }
+
     /// Whether accounts wait for something else than when this was last asked.
     pub(crate) fn waits_otherwise(&self, dues: &[Due]) -> bool {
         let waiting = dues.iter().map(|due| match due {

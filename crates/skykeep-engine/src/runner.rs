@@ -20,6 +20,7 @@ use crate::catalogue::Subject;
 use crate::engine::{Inner, unknown};
 use crate::error::What;
 use crate::machine::drive;
+use crate::machine::sleep::Sleeps;
 use crate::runs::Reporter;
 use crate::schedule::{self, Due};
 use crate::{Engine, Error, on_heap, problem};
@@ -71,6 +72,7 @@ impl Engine {
     pub async fn run_until(&self, cancel: CancellationToken) {
         let mut going = JoinSet::new();
         let mut mounts = drive::Mounts::watch();
+        let mut sleeps = Sleeps::watch();
         loop {
             let now = Timestamp::now();
             let wait = match self.tick(now, &mut going).await {
@@ -85,6 +87,10 @@ impl Engine {
                 () = self.inner.shutdown.cancelled() => break,
                 () = self.inner.wake.notified() => {}
                 () = mounts.changed() => {}
+                soon = sleeps.next() => {
+                    // It fails only while everything ends.
+                    let _ = self.inner.machine_sleeps(soon, Timestamp::now()).await;
+                }
                 () = tokio::time::sleep(wait) => {}
                 Some(_) = going.join_next(), if !going.is_empty() => {}
             }
@@ -104,7 +110,7 @@ impl Engine {
             let history = inner.history(&did, now).await?;
             let policy = inner.policy(&did, now)?;
             let due = schedule::due(&policy, &history, &machine, now);
-            if matches!(due, Due::Running) && schedule::spares(&policy, &machine).is_some() {
+            if matches!(due, Due::Running) && schedule::cuts(&policy, &machine) {
                 inner.runs.cut_scheduled(&did);
             }
             if matches!(due, Due::Now)

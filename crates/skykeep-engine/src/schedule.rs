@@ -31,6 +31,8 @@
 //!     it is caught up. Where the machine does not say, it does not wait.
 //! 17. In quiet hours nothing starts. What would have starts within a minute after them.
 //! 18. What a person asks for ("Back up now") is asked of nobody here: it waits for nothing.
+//! 19. Nothing starts on a machine that says it is about to sleep, and a scheduled run that is under way ends; it is caught
+//!     up after waking.
 //!
 //! Everything is UTC but quiet hours, which follow the clock on the wall in the time zone that the policy brings; so
 //! time zones and summer time have no part in anything else. A day is 24 hours. What happens daily or weekly
@@ -142,7 +144,7 @@ impl Due {
     }
 }
 
-/// Whether a run of an account should start (rules 1 to 11, 16 and 17).
+/// Whether a run of an account should start (rules 1 to 11, 16, 17 and 19).
 pub fn due(policy: &Policy, history: &History, facts: &MachineFacts, now: Timestamp) -> Due {
     match policy.pause.at(now) {
         Pause::No => {}
@@ -164,6 +166,9 @@ pub fn due(policy: &Policy, history: &History, facts: &MachineFacts, now: Timest
     if start > now {
         let start = [retry, host].into_iter().flatten().fold(start, Ord::max);
         return Due::At(quiet_until(policy, start).unwrap_or(start));
+    }
+    if facts.dozes {
+        return Due::At(later(now, now.as_second() + MINUTE));
     }
     if let Some(until) = quiet_until(policy, now) {
         let until = until.as_millisecond();
@@ -197,6 +202,11 @@ pub fn spares(policy: &Policy, facts: &MachineFacts) -> Option<Waiting> {
     (facts.metered == Some(true) && policy.metered == NetworkRule::Wait).then_some(Waiting::Metered)
 }
 
+/// Whether a scheduled run that is under way ends, to be caught up (rules 16 and 19).
+pub fn cuts(policy: &Policy, facts: &MachineFacts) -> bool {
+    facts.dozes || spares(policy, facts).is_some()
+}
+
 /// When the next run of an account starts, for people: `None` while one is under way or nothing is ever due.
 ///
 /// It supposes a network, and a machine that stays awake.
@@ -207,6 +217,7 @@ pub fn next_due(policy: &Policy, history: &History, now: Timestamp) -> Option<Ti
         battery: None,
         metered: None,
         awake_since: Timestamp::UNIX_EPOCH,
+        dozes: false,
     };
     due(policy, history, &facts, now).time(now)
 }

@@ -8,10 +8,14 @@ mod bus;
 pub mod drive;
 #[cfg(target_os = "macos")]
 mod macos;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod mock;
 #[cfg(target_os = "linux")]
 mod network;
 #[cfg(target_os = "linux")]
 mod power;
+pub(crate) mod sleep;
 
 use std::env;
 use std::time::{Duration, Instant};
@@ -22,6 +26,11 @@ use jiff::{SignedDuration, Timestamp};
 const SLACK: SignedDuration = SignedDuration::from_secs(60);
 /// Readings further apart than this are a sleep: they are a minute apart otherwise. Also how far back a clock may be set.
 const GAP: SignedDuration = SignedDuration::from_mins(5);
+/// How long what was known of the network before a sleep is no proof that it is there again.
+#[cfg(target_os = "linux")]
+const SETTLES: Duration = Duration::from_secs(10);
+/// How long a machine that is about to sleep is believed to be: logind waits for programs for seconds.
+const DOZES: Duration = Duration::from_secs(120);
 
 /// What the machine was like at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +45,8 @@ pub struct MachineFacts {
     pub metered: Option<bool>,
     /// Since when it has been awake and its clock has run evenly: start, last wake, or last time the clock was set.
     pub awake_since: Timestamp,
+    /// Whether it is about to sleep.
+    pub dozes: bool,
 }
 
 impl MachineFacts {
@@ -91,6 +102,11 @@ pub struct Machine {
     started: Instant,
     last: (Timestamp, Duration),
     awake_since: Timestamp,
+    /// When it said that it is about to sleep.
+    dozes_since: Option<Instant>,
+    /// When it woke up last.
+    #[cfg(target_os = "linux")]
+    woke: Option<Instant>,
     /// Everything asked is on this computer: the network counts as up.
     loopback: bool,
     #[cfg(target_os = "linux")]
@@ -106,6 +122,9 @@ impl Machine {
             started: Instant::now(),
             last: (now, Duration::ZERO),
             awake_since: now,
+            dozes_since: None,
+            #[cfg(target_os = "linux")]
+            woke: None,
             loopback: env::var_os("SKYKEEP_LOOPBACK_HTTP").is_some_and(|value| value == "1"),
             #[cfg(target_os = "linux")]
             bus: bus::Bus::default(),
@@ -117,10 +136,40 @@ impl Machine {
         let leap = self.beat(now, self.started.elapsed());
         if leap != Leap::None {
             tracing::info!(?leap, "the clock did not run evenly");
-            #[cfg(target_os = "linux")]
-            self.bus.forget();
+            self.forget();
+        }
+        if matches!(leap, Leap::Slept(_)) {
+            self.wakes(now);
         }
         self.facts()
+    }
+
+    /// Takes the system's word that it is about to sleep (`soon`), or is awake again.
+    pub fn sleeps(&mut self, soon: bool, now: Timestamp) {
+        match soon {
+            true => self.dozes_since = Some(Instant::now()),
+            false => self.wakes(now),
+        }
+    }
+
+    fn wakes(&mut self, now: Timestamp) {
+        self.dozes_since = None;
+        self.awake_since = now;
+        #[cfg(target_os = "linux")]
+        {
+            self.woke = Some(Instant::now());
+        }
+        self.forget();
+    }
+
+    /// What was said before a sleep holds no longer.
+    fn forget(&mut self) {
+        #[cfg(target_os = "linux")]
+        self.bus.forget();
+    }
+
+    fn dozes(&self) -> bool {
+        self.dozes_since.is_some_and(|since| since.elapsed() < DOZES)
     }
 
     #[cfg(target_os = "linux")]
@@ -131,12 +180,17 @@ impl Machine {
         MachineFacts {
             network: match self.loopback {
                 true => Network::Up,
-                false => both(link.network, network::read()),
+                false => after_sleep(
+                    link.network,
+                    both(link.network, network::read()),
+                    self.woke.map(|woke| now.saturating_duration_since(woke)),
+                ),
             },
             on_battery: supply.on_battery.or_else(|| power::on_battery(supplies)),
             battery: supply.level.or_else(|| power::level(supplies)),
             metered: link.metered.filter(|_| !self.loopback),
             awake_since: self.awake_since,
+            dozes: self.dozes(),
         }
     }
 
@@ -149,6 +203,7 @@ impl Machine {
             battery,
             metered: None,
             awake_since: self.awake_since,
+            dozes: self.dozes(),
         }
     }
 
@@ -160,6 +215,7 @@ impl Machine {
             battery: None,
             metered: None,
             awake_since: self.awake_since,
+            dozes: self.dozes(),
         }
     }
 
@@ -182,6 +238,16 @@ fn both(manager: Option<Network>, routes: Network) -> Network {
         (None, routes) => routes,
         (Some(Network::Down), Network::Up) => Network::Unknown,
         (Some(said), _) => said,
+    }
+}
+
+/// The same, so long after waking up: routes that were there before the sleep lead nowhere until the machine has joined its
+/// network again. NetworkManager knows of the sleep, and is believed at once.
+#[cfg(target_os = "linux")]
+fn after_sleep(manager: Option<Network>, network: Network, awake: Option<Duration>) -> Network {
+    match awake {
+        Some(awake) if awake < SETTLES && manager != Some(Network::Up) => Network::Down,
+        _ => network,
     }
 }
 
@@ -259,6 +325,40 @@ mod tests {
         ] {
             assert_eq!(both(manager, routes), expected, "{manager:?} {routes:?}");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn routes_from_before_a_sleep_are_not_believed_at_once() {
+        use Network::{Down, Unknown, Up};
+        let check = |manager, network, awake: Option<u64>, expected: Network| {
+            let after = after_sleep(manager, network, awake.map(Duration::from_secs));
+            assert_eq!(after, expected, "{manager:?} {network:?} {awake:?}");
+        };
+        check(None, Up, None, Up);
+        check(None, Up, Some(0), Down);
+        check(None, Unknown, Some(9), Down);
+        check(None, Up, Some(10), Up);
+        check(Some(Up), Up, Some(0), Up);
+        check(Some(Unknown), Up, Some(5), Down);
+        check(Some(Unknown), Unknown, Some(11), Unknown);
+    }
+
+    #[test]
+    fn it_dozes_from_the_systems_word_until_it_is_awake() {
+        let at = |second: i64| Timestamp::from_second(1_795_000_000 + second).unwrap();
+        let mut machine = Machine::new(at(0));
+        assert!(!machine.read(at(0)).dozes);
+        machine.sleeps(true, at(5));
+        let facts = machine.read(at(5));
+        assert!(facts.dozes && facts.awake_since == at(0));
+        machine.sleeps(false, at(4000));
+        // The clocks have parted, too: it is still one sleep.
+        let facts = machine.read(at(4001));
+        assert!(!facts.dozes && facts.awake_since == at(4001));
+        // Where the system says only half of it, the clocks say the rest.
+        machine.sleeps(true, at(4002));
+        assert!(!machine.read(at(9000)).dozes);
     }
 
     #[test]

@@ -70,6 +70,7 @@ fn facts() -> MachineFacts {
         battery: None,
         metered: None,
         awake_since: at(-DAY),
+        dozes: false,
     }
 }
 
@@ -555,6 +556,19 @@ fn rule_17_nothing_starts_in_quiet_hours() {
     let night = quiet(15 * 60, 18 * 60);
     let after = Due::At(at(3 * 3600 + spread));
     assert_eq!(due(&night, &kept(m - 3600), &facts(), at(-1)), after);
+}
+
+#[test]
+fn rule_19_a_machine_about_to_sleep_is_left_alone() {
+    let dozes = MachineFacts { dozes: true, ..facts() };
+    assert_eq!(due(&policy(), &kept(-DAY), &facts(), at(0)), Due::Now);
+    assert_eq!(due(&policy(), &kept(-DAY), &dozes, at(0)), Due::At(at(60)));
+    let running = History {
+        running: true,
+        ..kept(-DAY)
+    };
+    assert_eq!(due(&policy(), &running, &dozes, at(0)), Due::Running);
+    assert!(cuts(&policy(), &dozes) && !cuts(&policy(), &facts()));
 }
 
 #[test]
