@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use skykeep_engine::api::{About, Event, Problem, Severity};
 use skykeep_engine::{Engine, words};
 use specta::Type;
-use tauri::{AppHandle, Runtime};
+use tauri::{AppHandle, Manager, Runtime};
 use tauri_specta::Event as _;
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::desk::Desk;
 use crate::{tray, window};
 
 /// An event of the engine on its way to the window.
@@ -53,7 +54,10 @@ async fn carry<R: Runtime>(app: &AppHandle<R>, engine: &Engine, event: Event) {
 /// It waits on a thread of its own for as long as the notification stands, which is how the desktop reports the choice.
 pub(crate) fn notify<R: Runtime>(app: &AppHandle<R>, about: About, problem: Problem) {
     let app = app.clone();
+    // As long as it can be clicked, there is somebody to hear it.
+    let in_hand = app.state::<Desk>().take_in_hand();
     std::thread::spawn(move || {
+        let _in_hand = in_hand;
         let urgency = if problem.severity == Severity::Danger {
             Urgency::Critical
         } else {

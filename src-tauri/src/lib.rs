@@ -1,7 +1,8 @@
 //! The desktop face: Tauri and the operating system around one engine, and no rule of its own.
 //!
 //! - There is one Skykeep per session: a second start only shows the first one's window.
-//! - The window is a guest. Closing it destroys it, with its web view; the engine and the tray icon stay.
+//! - The window is a guest. Closing it destroys it, with its web view; the engine and the tray icon stay. What the web view
+//!   leaves behind is given back a little later ([`rest`]).
 //! - `--hidden` starts without a window, as a start with the system does.
 //! - Quit, a signal or the end of the session stop the engine cleanly before the process ends.
 
@@ -9,6 +10,7 @@ mod bindings;
 mod commands;
 mod desk;
 mod events;
+mod rest;
 mod tray;
 mod window;
 
@@ -26,6 +28,7 @@ const HIDDEN: &str = "--hidden";
 
 /// Runs Skykeep until it is told to quit.
 pub fn run() -> ExitCode {
+    rest::see_off();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,skykeep=info"));
     let printed = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
@@ -48,6 +51,7 @@ pub fn run() -> ExitCode {
         .setup(move |app| {
             bindings.mount_events(app);
             app.manage(Desk::default());
+            app.manage(rest::Rest::new());
             tray::build(app.handle())?;
             let hidden = std::env::args().any(|argument| argument == HIDDEN);
             if !hidden {
@@ -64,6 +68,9 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
+            if matches!(&error, tauri::Error::PluginInitialization(plugin, _) if plugin == "single-instance") {
+                rest::start_once_more();
+            }
             tracing::error!(%error, "the window's system did not start");
             ExitCode::FAILURE
         }
@@ -73,8 +80,17 @@ pub fn run() -> ExitCode {
 fn on_event<R: Runtime>(app: &AppHandle<R>, event: RunEvent) {
     match event {
         // The last window was closed: the tray keeps the process. `exit(0)` comes with a code and passes.
-        RunEvent::ExitRequested { code: None, api, .. } => api.prevent_exit(),
-        RunEvent::Exit => tauri::async_runtime::block_on(app.state::<Desk>().close()),
+        RunEvent::ExitRequested { code: None, api, .. } => {
+            api.prevent_exit();
+            rest::closed(app);
+        }
+        RunEvent::ExitRequested {
+            code: Some(code), api, ..
+        } if !rest::may_end(app, code) => api.prevent_exit(),
+        RunEvent::Exit => {
+            tauri::async_runtime::block_on(app.state::<Desk>().close());
+            rest::begin_anew(app);
+        }
         _ => {}
     }
 }
@@ -95,6 +111,7 @@ async fn quit_on_signal<R: Runtime>(app: AppHandle<R>) {
         _ = end.recv() => {}
         _ = interrupt.recv() => {}
     }
+    rest::quits(&app);
     app.exit(0);
 }
 

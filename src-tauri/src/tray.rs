@@ -14,7 +14,7 @@ use tauri::tray::TrayIconBuilder;
 use tauri::{AppHandle, Manager, Runtime};
 
 use crate::desk::Desk;
-use crate::window;
+use crate::{rest, window};
 
 const TRAY: &str = "keep";
 const OPEN: &str = "open";
@@ -103,6 +103,11 @@ fn line(look: Look) -> String {
             ..
         } => "kept",
     })
+}
+
+/// Takes the icon out of the tray.
+pub(crate) fn remove<R: Runtime>(app: &AppHandle<R>) {
+    drop(app.remove_tray_by_id(TRAY));
 }
 
 /// Shows how all accounts stand.
@@ -217,7 +222,10 @@ fn chosen<R: Runtime>(app: &AppHandle<R>, event: MenuEvent) {
         PAUSE_HOUR | PAUSE_TOMORROW | GO_ON => {
             drop(tauri::async_runtime::spawn(pause(app.clone(), event.id().0.clone())));
         }
-        QUIT => app.exit(0),
+        QUIT => {
+            rest::quits(app);
+            app.exit(0);
+        }
         _ => {}
     }
 }

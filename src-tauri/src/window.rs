@@ -3,11 +3,19 @@
 use skykeep_engine::api::About;
 use tauri::{AppHandle, Manager, Runtime, Url, WebviewUrl, WebviewWindowBuilder};
 
+use crate::rest;
+
 /// The window's label, which its capability names.
 const MAIN: &str = "main";
 
+/// Whether the window is there.
+pub(crate) fn is_open<R: Runtime>(app: &AppHandle<R>) -> bool {
+    app.get_webview_window(MAIN).is_some()
+}
+
 /// Brings the window to the front, made anew if it was closed.
 pub(crate) fn show<R: Runtime>(app: &AppHandle<R>) {
+    rest::wanted(app);
     match app.get_webview_window(MAIN) {
         Some(window) => {
             let shown = window

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe } from 'node:test';
-import { closeWindow, isOpen } from './lib/desktop.mjs';
+import { atRest, closeWindow, isOpen } from './lib/desktop.mjs';
 import { run, until } from './lib/processes.mjs';
 import { ANSWER, APP, MAIN_BUTTON, NEXT, begin } from './lib/story.mjs';
 
@@ -151,15 +151,22 @@ describe('a host that dies', () => {
 });
 
 describe('out of the way', () => {
+  let pid;
   const firstInTray = async () => (await story.tray())[0];
-  const pages = async () => {
-    const all = await run('ps', ['--ppid', String(await story.pid()), '-o', 'stat=,comm=']);
-    return all.split('\n').filter((line) => /^[^Z]\S*\s+WebKitWebProces/.test(line));
-  };
+  // Ended or not: nobody else takes leave of them.
+  const webView = () =>
+    run('ps', ['--ppid', String(pid), '-o', 'comm=']).then(
+      (all) => all.match(/^WebKit.*/gm) ?? [],
+      () => [],
+    );
 
-  step('closing the window leaves Skykeep in the tray, without its web view', async () => {
+  step('closing the window leaves Skykeep in the tray, without anything of its web view', async () => {
+    pid = await story.pid();
+    assert.equal((await webView()).length, 2);
     await closeWindow(story.env);
-    await until('the web view to end', async () => (await pages()).length === 0);
+    // The same process, for whoever watches it.
+    assert.equal(await atRest(story.env), pid);
+    assert.deepEqual(await webView(), []);
     assert.deepEqual(await story.tray(), [
       'Posts are kept',
       'Open Skykeep',
@@ -177,6 +184,20 @@ describe('out of the way', () => {
     await closeWindow(story.env);
     await run(APP, ['--hidden'], { env: story.env });
     assert.equal(await isOpen(story.env), false);
+    assert.equal(await atRest(story.env), pid);
+  });
+
+  step('whoever asks for the window while it gives back its memory gets it', async () => {
+    for (const pause of [1900, 2100, 2300, 2600]) {
+      await run(APP, [], { env: story.env });
+      await until('the window', () => isOpen(story.env));
+      await closeWindow(story.env);
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      await run(APP, [], { env: story.env });
+      await until('the window again', () => isOpen(story.env));
+      await closeWindow(story.env);
+    }
+    await atRest(story.env);
   });
 
   step('a pause from the tray is said there, and ends there', async () => {

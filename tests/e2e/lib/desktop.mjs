@@ -108,6 +108,15 @@ export async function closeWindow(env) {
   });
 }
 
+/** Resolves to the process that is Skykeep when nothing of a closed window is left in it: it has begun anew by then. */
+export function atRest(env) {
+  return until('Skykeep to be at rest', async () => {
+    const pid = await busName(env, 'app.skykeep.desktop.SingleInstance');
+    const below = pid && (await run('ps', ['--ppid', String(pid), '-o', 'comm=']).catch(() => ''));
+    return below === undefined || /WebKit/.test(below) || !(await trayMenu(env, pid)) ? undefined : pid;
+  });
+}
+
 /** The tray menu of a process, over the bus, as a panel would use it. */
 export async function trayMenu(env, pid) {
   const names = (await askBus(env, 'ListNames')).match(/:\d+\.\d+/g) ?? [];
