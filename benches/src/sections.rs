@@ -30,24 +30,17 @@ pub(crate) fn verify(bench: &mut Bench) -> Outcome<()> {
             show(&format!("Verify {records} records, {order}"), file, &showings)?;
             let (ours, one, peer) = (&showings[0], &showings[1], &showings[2]);
             if records == WHOLE {
-                let goal = |most, what: &str, found| Goal::at_most(most, "", format!("{what}, {order}"), found);
+                let named = |what: &str| format!("1m, {what}, {order}");
+                let (ratio, peak) = (ours.ratio(peer), ours.peak() / MIB);
+                let ratio_name = || named("2 threads / repo-stream");
                 bench.goals.extend([
-                    goal(0.20, "1m, 2 threads / repo-stream", ours.ratio(peer)),
-                    goal(0.15, "the same, in the end", ours.ratio(peer)),
-                    goal(0.33, "1m, 1 thread / repo-stream", one.ratio(peer)),
+                    Goal::required(0.20, "", ratio_name(), ratio),
+                    Goal::aimed_for(0.15, "", ratio_name(), ratio),
+                    Goal::aimed_for(0.33, "", named("1 thread / repo-stream"), one.ratio(peer)),
+                    Goal::required(200.0, " MiB", named("memory"), peak),
                 ]);
-                let most = if order == "tree order" { 64.0 } else { 200.0 };
-                let what = format!("1m, memory, {order}");
-                bench
-                    .goals
-                    .push(Goal::at_most(200.0, " MiB", what.clone(), ours.peak() / MIB));
-                if most < 200.0 {
-                    bench.goals.push(Goal::at_most(
-                        most,
-                        " MiB",
-                        format!("{what}, in the end"),
-                        ours.peak() / MIB,
-                    ));
+                if order == "tree order" {
+                    bench.goals.push(Goal::aimed_for(64.0, " MiB", named("memory"), peak));
                 }
             }
             match tree_order.take() {
@@ -56,7 +49,7 @@ pub(crate) fn verify(bench: &mut Bench) -> Outcome<()> {
                     let ratio = ours.seconds() / seconds;
                     bench
                         .goals
-                        .push(Goal::at_most(1.2, "", "1m, shuffled / tree order", ratio));
+                        .push(Goal::aimed_for(1.2, "", "1m, shuffled / tree order", ratio));
                 }
                 Some(_) => {}
             }
@@ -70,7 +63,7 @@ pub(crate) fn verify(bench: &mut Bench) -> Outcome<()> {
         let growth = (large.1 - small.1) / (large.0 - small.0);
         bench
             .goals
-            .push(Goal::at_most(150.0, " B", "memory a record more", growth));
+            .push(Goal::aimed_for(150.0, " B", "memory a record more", growth));
     }
     Ok(())
 }
@@ -170,11 +163,11 @@ pub(crate) fn write(bench: &mut Bench) -> Outcome<()> {
             let ratio = showings[1].part_ratio(&showings[0]);
             bench
                 .goals
-                .push(Goal::at_most(1.5, "", "1m, base / copy of the file", ratio));
+                .push(Goal::aimed_for(1.5, "", "1m, base / copy of the file", ratio));
             let peak = showings[1].peak().max(showings[2].peak()) / MIB;
             bench
                 .goals
-                .push(Goal::at_most(200.0, " MiB", "1m, memory while writing", peak));
+                .push(Goal::required(200.0, " MiB", "1m, memory while writing", peak));
         }
     }
     let head = ["write and sync (after the check)", "time", "MB/s", "memory", "/ copy"];
@@ -206,7 +199,7 @@ pub(crate) fn increment(bench: &mut Bench) -> Outcome<()> {
         if records == WHOLE {
             let ratio = showings[1].part_ratio(&showings[0]);
             let what = format!("1m, apply {OPERATIONS} writes and prove / verify the whole");
-            bench.goals.push(Goal::at_most(0.25, "", what, ratio));
+            bench.goals.push(Goal::aimed_for(0.25, "", what, ratio));
         }
     }
     let title = format!("Apply {OPERATIONS} writes to a base that is kept");

@@ -7,17 +7,43 @@ pub(crate) struct Goal {
     found: f64,
     most: f64,
     unit: &'static str,
+    /// Whether the project requires it now; if not, it aims for it.
+    required: bool,
 }
 
 impl Goal {
-    /// At most `most` of `unit`.
-    pub(crate) fn at_most(most: f64, unit: &'static str, what: impl Into<String>, found: f64) -> Self {
+    /// Must be at most `most` of `unit` now.
+    pub(crate) fn required(most: f64, unit: &'static str, what: impl Into<String>, found: f64) -> Self {
         Self {
             what: what.into(),
             found,
             most,
             unit,
+            required: true,
         }
+    }
+
+    /// Shall be at most `most` of `unit` in the end.
+    pub(crate) fn aimed_for(most: f64, unit: &'static str, what: impl Into<String>, found: f64) -> Self {
+        Self {
+            required: false,
+            ..Self::required(most, unit, what, found)
+        }
+    }
+
+    fn row(&self) -> Vec<String> {
+        let verdict = match (self.found <= self.most, self.required) {
+            (true, _) => "reached",
+            (false, true) => "NOT REACHED",
+            (false, false) => "not yet",
+        };
+        let unit = self.unit;
+        vec![
+            self.what.clone(),
+            format!("{:.3}{unit}", self.found),
+            format!("{:.2}{unit}", self.most),
+            verdict.to_owned(),
+        ]
     }
 }
 
@@ -51,23 +77,22 @@ pub(crate) fn print(title: &str, head: &[&str], rows: &[Vec<String>]) {
     }
 }
 
-/// Prints all goals and whether they are reached.
+/// Prints all goals and whether they are reached: what is required now, and apart from it what is only aimed for.
 pub(crate) fn print_goals(goals: &[Goal]) {
-    let rows = goals.iter().map(|goal| {
-        let reached = if goal.found <= goal.most {
-            "reached"
-        } else {
-            "NOT REACHED"
-        };
-        let unit = goal.unit;
-        vec![
-            goal.what.clone(),
-            format!("{:.3}{unit}", goal.found),
-            format!("{:.2}{unit}", goal.most),
-            reached.to_owned(),
-        ]
-    });
-    print("Goals", &["what", "found", "at most", ""], &rows.collect::<Vec<_>>());
+    let titles = [
+        (true, "Required now: a change that misses one of these is not finished"),
+        (false, "Aimed for in the end: nothing has to reach these yet"),
+    ];
+    for (required, title) in titles {
+        let rows: Vec<_> = goals
+            .iter()
+            .filter(|goal| goal.required == required)
+            .map(Goal::row)
+            .collect();
+        if !rows.is_empty() {
+            print(title, &["what", "found", "at most", ""], &rows);
+        }
+    }
 }
 
 /// Seconds as milliseconds.
