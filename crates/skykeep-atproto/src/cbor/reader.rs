@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn utf8_bytes(&mut self, len: usize) -> Result<&'a [u8], NotCanonical> {
         let at = self.at;
         let bytes = self.take(len)?;
-        if is_ascii(bytes) || std::str::from_utf8(bytes).is_ok() {
+        if is_ascii(bytes) || is_utf8(bytes) {
             return Ok(bytes);
         }
         Err(NotCanonical::new(at, CborFault::NotUtf8))
@@ -304,13 +304,76 @@ fn comes_before(a: &[u8], b: &[u8]) -> bool {
     (a.len(), a) < (b.len(), b)
 }
 
+const WORD: usize = 8;
+
+fn is_ascii_word(word: [u8; WORD]) -> bool {
+    u64::from_ne_bytes(word) & 0x8080_8080_8080_8080 == 0
+}
+
 #[inline]
 fn is_ascii(bytes: &[u8]) -> bool {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let Some(last) = bytes.last_chunk::<8>() else {
+    let Some(last) = bytes.last_chunk::<WORD>() else {
         return bytes.iter().fold(0, |all, byte| all | byte) < 0x80;
     };
-    let (words, _) = bytes.as_chunks::<8>();
+    let (words, _) = bytes.as_chunks::<WORD>();
     let last = u64::from_ne_bytes(*last);
-    words.iter().fold(last, |all, word| all | u64::from_ne_bytes(*word)) & HIGH == 0
+    let all = words.iter().fold(last, |all, word| all | u64::from_ne_bytes(*word));
+    is_ascii_word(all.to_ne_bytes())
+}
+
+/// Whether `bytes` are UTF-8. Only what lies between words of ASCII alone is looked at closely: no character reaches over
+/// such a word, so each stretch is right or wrong by itself.
+fn is_utf8(bytes: &[u8]) -> bool {
+    let (words, _) = bytes.as_chunks::<WORD>();
+    let mut at = 0;
+    while let Some(skipped) = words[at..].iter().position(|word| !is_ascii_word(*word)) {
+        let start = at + skipped;
+        let Some(len) = words[start..].iter().position(|word| is_ascii_word(*word)) else {
+            return std::str::from_utf8(&bytes[start * WORD..]).is_ok();
+        };
+        at = start + len;
+        if std::str::from_utf8(&bytes[start * WORD..at * WORD]).is_err() {
+            return false;
+        }
+    }
+    std::str::from_utf8(&bytes[words.len() * WORD..]).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn utf8_is_judged_as_the_standard_library_does() {
+        let check = |bytes: &[u8]| assert_eq!(is_utf8(bytes), std::str::from_utf8(bytes).is_ok(), "{bytes:x?}");
+        let pieces: [&[u8]; 8] = [
+            "ü".as_bytes(),
+            "空".as_bytes(),
+            "🌊".as_bytes(),
+            b"\xc3",
+            b"\xbc",
+            b"\xe7\xa9",
+            b"\xf0\x9f\x8c",
+            b"\xed\xa0\x80",
+        ];
+        // Every piece at every place of a text, and a second one behind it at every distance.
+        for (first, second) in pieces.iter().flat_map(|first| pieces.map(|second| (first, second))) {
+            for before in 0..20 {
+                for between in 0..28 {
+                    let text = [
+                        &b"a".repeat(before),
+                        *first,
+                        &b"b".repeat(between),
+                        second,
+                        &b"c".repeat(9),
+                    ]
+                    .concat();
+                    check(&text);
+                    check(&text[..text.len() - 9]);
+                }
+            }
+        }
+        check(b"");
+        check(b"only letters, and more than two words of them");
+    }
 }
