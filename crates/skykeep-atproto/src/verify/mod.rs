@@ -16,14 +16,16 @@ mod report;
 mod set;
 mod spread;
 mod table;
+mod uses;
 mod walk;
 
 use std::io::Read;
 use std::thread;
 
 pub use blob::VerifiedBlob;
-pub use repo::{BlobUse, Changes, VerifiedRepo};
+pub use repo::{Changes, VerifiedRepo};
 pub use report::{Finding, FindingCode, Report, SignedBy};
+pub use uses::BlobUse;
 
 use self::batch::Block;
 use self::index::Index;
@@ -156,7 +158,7 @@ impl RepoCheck {
         };
         let walked = walk::walk(&index, commit.commit.data, threads);
         let from = self.from.and_then(|from| kept(&index, from, threads, &mut findings));
-        let repo = VerifiedRepo::assemble(index, commit, walked, from, &mut report, &mut findings);
+        let repo = VerifiedRepo::assemble(index, commit, walked, from, threads, &mut report, &mut findings);
         let report = report.conclude(findings);
         let expected = self.did.is_some() && report.is_proved();
         Ok(Checked {

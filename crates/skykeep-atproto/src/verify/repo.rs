@@ -6,19 +6,19 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::sync::Arc;
 
 use super::SignedCommit;
-use super::batch::{Block, OwnedBlobRef};
+use super::batch::Block;
 use super::index::Index;
 use super::report::{FindingCode, Findings, Report, SignedBy};
 use super::set::BlockSet;
+use super::uses::{self, BlobUse};
 use super::walk::Walked;
 use crate::car::{self, CarWriter, MAX_SECTION, Varint, Written};
 use crate::commit::Commit;
 use crate::keys::DidKey;
 use crate::plc::KeyPeriod;
-use crate::{Cid, Error, record};
+use crate::{Cid, Error};
 
 /// A repository of which every byte was proved. Only [`super::RepoCheck`] makes one.
 #[derive(Debug)]
@@ -31,19 +31,6 @@ pub struct VerifiedRepo {
     collections: BTreeMap<String, u64>,
     records: u64,
     blobs: Vec<BlobUse>,
-}
-
-/// A blob that records of the repository need.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BlobUse {
-    /// Its name.
-    pub cid: Cid,
-    /// What its uploader said it is.
-    pub mime_type: Arc<str>,
-    /// Its length in bytes, as the records have it; absent in the legacy form.
-    pub size: Option<u64>,
-    /// Paths of the records that refer to it, in tree order; of several with the same bytes only the first.
-    pub records: Vec<String>,
 }
 
 /// What two repositories differ in: record paths, each list in order.
@@ -63,6 +50,7 @@ impl VerifiedRepo {
         signed: SignedCommit,
         walked: Walked,
         from: Option<(Cid, BlockSet)>,
+        threads: usize,
         report: &mut Report,
         findings: &mut Findings,
     ) -> Self {
@@ -80,7 +68,7 @@ impl VerifiedRepo {
         if index.copies() > 0 {
             findings.add(FindingCode::DuplicateBlocks, || format!("{} blocks", index.copies()));
         }
-        let blobs = blob_uses(&index, &walked.with_blobs);
+        let blobs = uses::uses(&index, &walked.with_blobs, threads);
         report.blobs = blobs.len() as u64;
         Self {
             index,
@@ -241,34 +229,6 @@ impl VerifiedRepo {
             Err(Error::HashMismatch { cid })
         }
     }
-}
-
-fn blob_uses(index: &Index, with_blobs: &[(Block, String)]) -> Vec<BlobUse> {
-    let mut found: Vec<(OwnedBlobRef, u32)> = Vec::with_capacity(with_blobs.len());
-    let mut seen = BlockSet::for_index(index);
-    for (n, (block, _)) in (0..).zip(with_blobs).filter(|(_, (block, _))| seen.insert(*block)) {
-        found.extend(index.blobs(*block).iter().map(|(_, blob)| (blob.clone(), n)));
-        // Proved by the walk already, because it looks like a tree node.
-        if let Some(bytes) = index.kept_bytes(*block) {
-            let _ = record::check(bytes, &mut |blob| found.push((blob.into(), n)));
-        }
-    }
-    found.sort_by(|(a, m), (b, n)| (&a.cid, m).cmp(&(&b.cid, n)));
-    let mut uses: Vec<BlobUse> = Vec::with_capacity(found.len());
-    for same in found.chunk_by(|(a, _), (b, _)| a.cid == b.cid) {
-        let (first, _) = &same[0];
-        let mut records = Vec::with_capacity(same.len());
-        for of_a_record in same.chunk_by(|(_, m), (_, n)| m == n) {
-            records.push(with_blobs[of_a_record[0].1 as usize].1.clone());
-        }
-        uses.push(BlobUse {
-            cid: first.cid,
-            mime_type: Arc::clone(&first.mime_type),
-            size: same.iter().find_map(|(blob, _)| blob.size),
-            records,
-        });
-    }
-    uses
 }
 
 /// Iterates over all records of a repository in key order.

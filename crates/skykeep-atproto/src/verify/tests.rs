@@ -118,6 +118,65 @@ fn a_sound_repository_is_proved_and_written_the_same_from_any_order() {
     }
 }
 
+fn image(n: u64) -> Cid {
+    Cid::of(Codec::Raw, &n.to_le_bytes())
+}
+
+/// A record with images; one that begins like a tree node is not looked into before it is known to be a record.
+fn images(like_node: bool, images: &[u64]) -> Vec<u8> {
+    let mut writer = Writer::new();
+    if like_node {
+        writer.map(2).text("e").null();
+    } else {
+        writer.map(1);
+    }
+    writer.text("images").array(images.len());
+    for n in images {
+        writer.map(4).text("ref").link(image(*n)).text("size").unsigned(*n);
+        writer.text("$type").text("blob").text("mimeType").text("image/png");
+    }
+    writer.into_bytes()
+}
+
+#[test]
+fn blobs_have_the_same_uses_whoever_gathers_them() {
+    let mut maker = Maker::new(0);
+    let mut expected: BTreeMap<Cid, (u64, Vec<String>)> = BTreeMap::new();
+    for n in 0..5000 {
+        // The last ones have the same bytes as the first, so that nothing is said of them.
+        let same = n as u64 % 4500;
+        // One that two records have far from each other, one that neighbours have, and the first again.
+        let blobs = [same % 2300, 10_000 + same / 2, same % 2300];
+        maker.records.insert(path(n), images(same.is_multiple_of(7), &blobs));
+        if n < 4500 {
+            for blob in &blobs[..2] {
+                let (_, records) = expected.entry(image(*blob)).or_insert((*blob, Vec::new()));
+                records.push(path(n));
+            }
+        }
+    }
+    let blocks = maker.blocks(1);
+    let uses: Vec<BlobUse> = expected
+        .into_iter()
+        .map(|(cid, (size, records))| BlobUse {
+            cid,
+            mime_type: "image/png".into(),
+            size: Some(size),
+            records,
+        })
+        .collect();
+    for threads in [1, 2, 3, 8] {
+        let check = RepoCheck::of(&maker.history()).threads(threads);
+        let checked = check.run(&mut [car(blocks[0].0, &blocks)]).unwrap();
+        let repo = checked.repo.unwrap_or_else(|| panic!("{:?}", checked.report));
+        assert!(repo.blobs() == uses, "{threads} threads");
+        assert!(
+            checked.needs.iter().eq(uses.iter().map(|blob| &blob.cid)),
+            "{threads} threads"
+        );
+    }
+}
+
 #[test]
 fn blocks_that_come_again_change_nothing_wherever_they_stand() {
     let mut maker = Maker::new(2000);
