@@ -5,6 +5,7 @@
 //! numbers. A link to a block of the same batch is known when that block is met, as in a file in tree order nearly all
 //! are; the others wait in `far` until all blocks are read.
 
+use std::iter;
 use std::sync::Arc;
 
 use super::node::{self, Link, Node};
@@ -90,7 +91,7 @@ impl Row {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Far {
     pub(super) digest: [u8; 32],
-    /// Which of the batch's links it is, and in the top bit whether to raw bytes.
+    /// Where the link is in the batch's bytes, and in the top bit whether to raw bytes.
     link: u32,
     /// Where it leads to, once that is known.
     pub(super) found: Link,
@@ -143,10 +144,8 @@ pub(super) struct Batch {
     /// Sorted by part: a block's place is not where it stands in the file.
     pub(super) rows: Vec<Row>,
     row_bounds: Bounds,
-    /// Commits, and nodes that are not sound, each after its length; keys of sound nodes.
+    /// Sound nodes; commits, and nodes that are not sound, each after its length.
     bytes: Vec<u8>,
-    /// Links of sound nodes.
-    pub(super) links: Vec<Link>,
     /// Those whose blocks were not met, sorted by part; once all are looked up those that are missing, sorted by link.
     far: Vec<Far>,
     far_bounds: Bounds,
@@ -178,8 +177,7 @@ impl Batch {
     #[inline]
     pub(super) fn node(&self, place: usize) -> Option<Node<'_>> {
         let row = self.rows[place];
-        let at = row.kept(NODE)?;
-        Node::open(&self.bytes[at..], &self.links)
+        Node::open(&self.bytes, row.kept(NODE)?)
     }
 
     /// Its blocks, and the links of its nodes that wait for blocks, part by part.
@@ -200,7 +198,7 @@ impl Batch {
     /// Takes in what was found of the links that wait.
     pub(super) fn settle(&mut self) {
         for far in &self.far {
-            self.links[far.link()] = far.found;
+            far.found.write(&mut self.bytes, far.link());
         }
         self.far.retain(|far| far.found == Link::NONE);
         self.far.shrink_to_fit();
@@ -256,7 +254,6 @@ pub(super) struct BatchMaker {
     begun: bool,
     rows: Vec<Row>,
     bytes: Vec<u8>,
-    links: Vec<Link>,
     /// Links of the batch's nodes in order; the ones whose block was met leave at the end of the cut.
     far: Vec<Far>,
     /// How many of them are of cuts that ended.
@@ -288,7 +285,6 @@ impl BatchMaker {
             begun: false,
             rows: Vec::with_capacity(BATCH_BLOCKS),
             bytes: Vec::new(),
-            links: Vec::new(),
             far: Vec::new(),
             far_of_ended: 0,
             expected: Vec::new(),
@@ -311,7 +307,6 @@ impl BatchMaker {
     pub(super) fn begin(&mut self, number: usize, source: usize, offset: u64) {
         self.rows.clear();
         self.bytes.clear();
-        self.links.clear();
         self.far.clear();
         self.far_of_ended = 0;
         self.faults = 0;
@@ -336,10 +331,9 @@ impl BatchMaker {
         let parts = self.rows.iter().map(|row| self.spread.part(&row.digest));
         batch.row_bounds = self.sorting.by_part(parts);
         batch.rows = self.sorting.sorted(&self.rows);
-        batch.bytes = self.bytes.as_slice().into();
         batch.blobs.shrink_to_fit();
         self.number_anew(&mut batch);
-        batch.links = self.links.as_slice().into();
+        batch.bytes = self.bytes.as_slice().into();
         Some(batch)
     }
 
@@ -347,10 +341,13 @@ impl BatchMaker {
     #[allow(clippy::cast_possible_truncation)] // a batch holds at most BATCH_BLOCKS blocks
     fn number_anew(&mut self, batch: &mut Batch) {
         let places = self.sorting.places();
-        for link in &mut self.links {
-            if let Some(met) = link.block() {
-                let place = places[parts(met).1] as usize;
-                *link = Link::to(block(batch.number, place), batch.rows[place].is_plain());
+        for at in self.rows.iter().filter_map(|row| row.kept(NODE)) {
+            for link in node::places(&self.bytes, at) {
+                if let Some(met) = Link::read(&self.bytes, link).block() {
+                    let place = places[parts(met).1] as usize;
+                    let met = Link::to(block(batch.number, place), batch.rows[place].is_plain());
+                    met.write(&mut self.bytes, link);
+                }
             }
         }
         for (place, _) in &mut batch.blobs {
@@ -370,8 +367,7 @@ impl BatchMaker {
     /// Bytes of memory that the batch holds so far.
     pub(super) fn memory(&self) -> u64 {
         let sized = size_of_val(&self.rows[..]) + size_of_val(&self.batch.blobs[..]);
-        let linked = size_of_val(&self.links[..]) + size_of_val(&self.far[..]);
-        (sized + linked + self.bytes.len() + self.faults) as u64
+        (sized + size_of_val(&self.far[..]) + self.bytes.len() + self.faults) as u64
     }
 
     /// Says that the blocks of a cut are all there: others come next than those that are expected.
@@ -379,7 +375,7 @@ impl BatchMaker {
         self.expected.clear();
         for n in self.far_of_ended..self.far.len() {
             let far = self.far[n];
-            if self.links[far.link()] == Link::NONE {
+            if Link::read(&self.bytes, far.link()) == Link::NONE {
                 self.far[self.far_of_ended] = far;
                 self.far_of_ended += 1;
             }
@@ -406,7 +402,8 @@ impl BatchMaker {
             let Some(expected) = self.expected.pop() else { return };
             let far = &self.far[expected];
             if row.digest == far.digest && row.is_raw() == far.is_raw() {
-                self.links[far.link()] = Link::to(number, false);
+                let link = far.link();
+                Link::to(number, false).write(&mut self.bytes, link);
                 return;
             }
         }
@@ -420,21 +417,13 @@ impl BatchMaker {
         };
         let at = self.bytes.len();
         let first = self.far.len();
-        node::write(&mut self.bytes, layer, entries, self.links.len());
-        self.link(left);
-        for entry in entries {
-            self.link(Some(entry.value));
-            self.link(entry.right);
-        }
+        node::write(&mut self.bytes, layer, entries);
+        let beside = entries.iter().flat_map(|entry| [Some(entry.value), entry.right]);
+        let links = node::places(&self.bytes, at).zip(iter::once(left).chain(beside));
+        self.far.extend(links.filter_map(|(at, cid)| Some(Far::new(at, &cid?))));
         self.expected.extend((first..self.far.len()).rev());
         self.mark(NODE, at);
         true
-    }
-
-    fn link(&mut self, cid: Option<Cid>) {
-        let link = self.links.len();
-        self.links.push(Link::NONE);
-        self.far.extend(cid.map(|cid| Far::new(link, &cid)));
     }
 
     /// Keeps the bytes of the last block.

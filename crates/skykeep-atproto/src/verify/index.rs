@@ -124,15 +124,14 @@ impl Index {
         };
         entries.clear();
         let cid = |link: Link| link.block().map(|block| self.cid(block));
-        let (left, links) = node.links().split_first()?;
-        for (key, [value, right]) in node.keys().zip(links.as_chunks().0) {
+        for key in node.keys() {
             entries.push(Entry {
                 prefix: key.prefix,
                 suffix: key.suffix,
-                value: cid(*value)?,
-                right: cid(*right),
+                value: cid(key.value)?,
+                right: cid(key.right),
             });
         }
-        Some(cid(*left))
+        Some(cid(node.left()))
     }
 }

@@ -5,8 +5,9 @@
 //! they say, and lie on one layer. What is left for the walk is which layer that should be, and the keys around it.
 //! Anything else that begins like a node is kept as it is, and the walk says what is wrong with it if it gets there.
 //!
-//! The form: number of the first link (u32), number of entries (u32), layer (u8), and for each entry prefix and length
-//! of the suffix (u16 each) and the suffix. Links stand apart: the left one, then value and right one of each entry.
+//! The form: number of entries (u32), layer (u8), the links (the left one, then value and right one of each entry, u32
+//! each), and for each entry prefix and length of the suffix (u16 each) and the suffix. All of it stands together, as a
+//! walk through a file in no order waits for memory each time that it looks elsewhere.
 
 use super::batch::{Block, NO_BLOCK};
 use crate::mst::{self, Entry};
@@ -47,20 +48,23 @@ impl Judge {
     }
 }
 
-const HEAD: usize = 9;
+const HEAD: usize = 5;
+
+/// Bytes of a link.
+const LINK: usize = 4;
 
 /// Bytes that come from memory together.
 const CACHE_LINE: usize = 64;
 
-/// Lines of a node's keys that are asked for.
+/// Most lines of a node that are asked for.
 const MOST_LINES: usize = 8;
 
-/// Appends the short form of a sound node.
-#[allow(clippy::cast_possible_truncation)] // sound keys are at most MAX_PATH long, and batches a few megabytes
-pub(super) fn write(out: &mut Vec<u8>, layer: u8, entries: &[Entry<'_>], first_link: usize) {
-    out.extend((first_link as u32).to_le_bytes());
+/// Appends the short form of a sound node, with links that lead nowhere yet.
+#[allow(clippy::cast_possible_truncation)] // sound keys are at most MAX_PATH long
+pub(super) fn write(out: &mut Vec<u8>, layer: u8, entries: &[Entry<'_>]) {
     out.extend((entries.len() as u32).to_le_bytes());
     out.push(layer);
+    out.resize(out.len() + LINK * links(entries.len()), 0xff);
     for entry in entries {
         out.extend((entry.prefix as u16).to_le_bytes());
         out.extend((entry.suffix.len() as u16).to_le_bytes());
@@ -68,15 +72,27 @@ pub(super) fn write(out: &mut Vec<u8>, layer: u8, entries: &[Entry<'_>], first_l
     }
 }
 
+/// Number of links of a node with so many entries.
+const fn links(entries: usize) -> usize {
+    1 + 2 * entries
+}
+
+/// Where the links are of the node that begins at `at`.
+pub(super) fn places(bytes: &[u8], at: usize) -> impl Iterator<Item = usize> + use<> {
+    let entries = bytes.get(at..).and_then(|bytes| bytes.first_chunk());
+    let count = entries.map_or(0, |entries| links(u32::from_le_bytes(*entries) as usize));
+    (0..count).map(move |n| at + HEAD + LINK * n)
+}
+
 /// A sound node.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Node<'a> {
     /// The layer of its keys.
     pub(super) layer: u32,
-    /// Which of its batch's links is the left one.
-    pub(super) first_link: usize,
+    /// Where the left link is in the bytes that the node was read from.
+    first: usize,
+    links: &'a [[u8; LINK]],
     entries: &'a [u8],
-    links: &'a [Link],
 }
 
 /// Where a link of a node leads to.
@@ -99,6 +115,21 @@ impl Link {
         (self != Self::NONE).then_some(self.0 & !PLAIN)
     }
 
+    /// The link that is written at `at`.
+    #[inline]
+    pub(super) fn read(bytes: &[u8], at: usize) -> Self {
+        let link = bytes.get(at..).and_then(|bytes| bytes.first_chunk());
+        link.map_or(Self::NONE, |link| Self(u32::from_le_bytes(*link)))
+    }
+
+    /// Writes the link to `at`, where one is.
+    #[inline]
+    pub(super) fn write(self, bytes: &mut [u8], at: usize) {
+        if let Some(link) = bytes.get_mut(at..).and_then(|bytes| bytes.first_chunk_mut()) {
+            *link = self.0.to_le_bytes();
+        }
+    }
+
     /// Whether the block needs no second look; if not, it is unknown.
     #[inline]
     pub(super) const fn is_plain(self) -> bool {
@@ -106,57 +137,79 @@ impl Link {
     }
 }
 
-/// A key of a sound node.
+/// A key of a sound node, and the links beside it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Key<'a> {
     pub(super) prefix: usize,
     pub(super) suffix: &'a [u8],
+    pub(super) value: Link,
+    pub(super) right: Link,
+}
+
+fn link(bytes: [u8; LINK]) -> Link {
+    Link(u32::from_le_bytes(bytes))
 }
 
 impl<'a> Node<'a> {
-    /// Reads what [`write`] wrote, where it begins.
+    /// Reads what [`write`] wrote at `at`.
     #[inline]
-    pub(super) fn open(bytes: &'a [u8], links: &'a [Link]) -> Option<Self> {
-        let (head, entries) = bytes.split_first_chunk::<HEAD>()?;
-        let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
-        let first_link = number(0);
+    pub(super) fn open(bytes: &'a [u8], at: usize) -> Option<Self> {
+        let (head, rest) = bytes.get(at..)?.split_first_chunk::<HEAD>()?;
+        let [a, b, c, d, layer] = *head;
+        let count = links(u32::from_le_bytes([a, b, c, d]) as usize);
+        let (links, entries) = rest.split_at_checked(LINK * count)?;
         Some(Self {
-            layer: u32::from(head[8]),
-            first_link,
+            layer: u32::from(layer),
+            first: at + HEAD,
+            links: links.as_chunks().0,
             entries,
-            links: links.get(first_link..=first_link + 2 * number(4))?,
         })
     }
 
-    /// Left link, then value and right link of each key.
+    /// Where a link is, counted from the left one.
     #[inline]
-    pub(super) const fn links(&self) -> &'a [Link] {
-        self.links
+    pub(super) const fn place(&self, link: usize) -> usize {
+        self.first + LINK * link
+    }
+
+    /// The leftmost subtree.
+    #[inline]
+    pub(super) fn left(&self) -> Link {
+        self.links.first().map_or(Link::NONE, |left| link(*left))
+    }
+
+    /// Its subtrees from left to right.
+    #[inline]
+    pub(super) fn subtrees(&self) -> impl Iterator<Item = Block> + use<'a> {
+        self.links.iter().step_by(2).filter_map(|right| link(*right).block())
     }
 
     /// Looks at every part that will be needed of a node of the usual size, and answers nothing of use.
     #[inline]
     pub(super) fn touch(&self) -> u8 {
-        let last = self.links.last().is_some_and(|link| link.is_plain());
-        let lines = self
-            .entries
-            .iter()
-            .step_by(CACHE_LINE)
-            .take(MOST_LINES.min(1 + self.links.len() / 4));
-        lines.fold(u8::from(last), |all, byte| all ^ byte)
+        let lines = self.entries.iter().step_by(CACHE_LINE);
+        let lines = lines.take(MOST_LINES.min(1 + self.links.len() / 4));
+        let lines = lines.fold(0, |all, byte| all ^ byte);
+        let links = self.links.iter().step_by(CACHE_LINE / LINK).take(MOST_LINES);
+        links.fold(lines, |all, link| all ^ link[0])
     }
 
     /// Its keys in order.
     #[inline]
     pub(super) fn keys(&self) -> impl Iterator<Item = Key<'a>> + use<'a> {
         let mut rest = self.entries;
-        (0..self.links.len() / 2).map_while(move |_| {
-            let (head, after) = rest.split_first_chunk::<4>()?;
-            let prefix = usize::from(u16::from_le_bytes([head[0], head[1]]));
-            let len = usize::from(u16::from_le_bytes([head[2], head[3]]));
+        let links = self.links.get(1..).unwrap_or_default();
+        links.as_chunks().0.iter().map_while(move |[value, right]| {
+            let ([a, b, c, d], after) = rest.split_first_chunk()?;
+            let len = usize::from(u16::from_le_bytes([*c, *d]));
             let (suffix, after) = after.split_at_checked(len)?;
             rest = after;
-            Some(Key { prefix, suffix })
+            Some(Key {
+                prefix: usize::from(u16::from_le_bytes([*a, *b])),
+                suffix,
+                value: link(*value),
+                right: link(*right),
+            })
         })
     }
 }

@@ -19,7 +19,7 @@ use std::thread;
 
 use super::batch::Block;
 use super::index::Index;
-use super::node::{Key, Link, Node};
+use super::node::{Link, Node};
 use super::report::{FindingCode, Findings};
 use super::set::SharedBlockSet;
 use crate::mst::{self, Entry, MAX_LAYER};
@@ -132,10 +132,6 @@ fn join(parts: Vec<Part>) -> Walked {
     walked
 }
 
-fn subtrees(node: Node<'_>) -> impl Iterator<Item = Block> {
-    node.links().iter().step_by(2).filter_map(|link| link.block())
-}
-
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(path::MAX_PATH)]).into_owned()
 }
@@ -226,28 +222,23 @@ impl<'a> Walker<'a> {
     /// Walks a node that is sound by itself.
     fn sound(&mut self, block: Block, layer: Option<u32>, node: Node<'a>, key: &mut Vec<u8>) {
         let layer = self.layer(layer, node.layer);
-        let (left, links) = node
-            .links()
-            .split_first()
-            .expect("a node has a place for its left link");
         if layer > 0 && layer.is_multiple_of(2) {
             self.ask_ahead(node);
         }
-        self.subtree(self.target(block, node.first_link, *left), layer);
+        self.subtree(self.target(block, node.place(0), node.left()), layer);
         key.clear();
-        for (n, (Key { prefix, suffix }, [value, right])) in node.keys().zip(links.as_chunks().0).enumerate() {
-            key.truncate(prefix);
-            key.extend_from_slice(suffix);
+        for (n, entry) in node.keys().enumerate() {
+            key.truncate(entry.prefix);
+            key.extend_from_slice(entry.suffix);
             if node.layer != layer {
                 self.part.findings.add(FindingCode::KeyLayer, || text(key));
             }
             self.ascend(key);
             self.count(key, path::collection_end(key, &self.collection));
-            let link = node.first_link + 1 + 2 * n;
-            if let Some(target) = self.target(block, link, *value) {
-                self.record(key, target, value.is_plain());
+            if let Some(target) = self.target(block, node.place(1 + 2 * n), entry.value) {
+                self.record(key, target, entry.value.is_plain());
             }
-            self.subtree(self.target(block, link + 1, *right), layer);
+            self.subtree(self.target(block, node.place(2 + 2 * n), entry.right), layer);
         }
     }
 
@@ -256,11 +247,11 @@ impl<'a> Walker<'a> {
     fn ask_ahead(&mut self, node: Node<'a>) {
         let mut ahead = std::mem::take(&mut self.ahead);
         ahead.clear();
-        ahead.extend(subtrees(node).take(MOST_AHEAD));
+        ahead.extend(node.subtrees().take(MOST_AHEAD));
         let below = ahead.len();
         self.ask_for(&ahead);
         for n in 0..below {
-            let nodes = self.index.node(ahead[n]).into_iter().flat_map(subtrees);
+            let nodes = self.index.node(ahead[n]).into_iter().flat_map(|node| node.subtrees());
             ahead.extend(nodes.take(MOST_AHEAD - ahead.len()));
         }
         self.ask_for(&ahead[below..]);
@@ -277,10 +268,10 @@ impl<'a> Walker<'a> {
 
     /// The block that a link of the node in `block` leads to, or the name of one that is missing.
     #[inline]
-    fn target(&self, block: Block, number: usize, link: Link) -> Option<Result<Block, Cid>> {
+    fn target(&self, block: Block, place: usize, link: Link) -> Option<Result<Block, Cid>> {
         match link.block() {
             Some(target) => Some(Ok(self.index.first(target))),
-            None => self.index.lost(block, number).map(Err),
+            None => self.index.lost(block, place).map(Err),
         }
     }
 
