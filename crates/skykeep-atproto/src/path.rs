@@ -36,8 +36,14 @@ pub fn is_nsid(text: &[u8]) -> bool {
 
 /// Whether `text` is a syntactically valid record key.
 pub fn is_record_key(text: &[u8]) -> bool {
+    is_record_key_from(text, 0)
+}
+
+/// The same, where the bytes before `from` are known to be ones that a record key may have.
+#[inline]
+fn is_record_key_from(text: &[u8], from: usize) -> bool {
     (1..=512).contains(&text.len())
-        && text.iter().all(|b| RECORD_KEY_BYTES[usize::from(*b)])
+        && text[from..].iter().all(|b| RECORD_KEY_BYTES[usize::from(*b)])
         && text != b"."
         && text != b".."
 }
@@ -71,6 +77,14 @@ pub(crate) fn collection_len(path: &[u8], known: &[u8]) -> Option<usize> {
     };
     let valid = (same || is_nsid(&path[..len])) && is_record_key(&path[len + 1..]);
     valid.then_some(len)
+}
+
+/// Whether a path is valid that shares `shared` bytes with a valid one: its collection, `collection` bytes long, the
+/// `/`, and perhaps more.
+#[inline]
+pub(crate) fn is_valid_beside(path: &[u8], collection: usize, shared: usize) -> bool {
+    let key = collection + 1;
+    path.len() <= MAX_PATH && is_record_key_from(&path[key..], shared - key)
 }
 
 /// The length of the collection in front of the `/` of a path that is known to be valid.
@@ -168,5 +182,23 @@ mod tests {
         check("nonsense/a", "", None);
         check("app.bsky.feed.post", "app.bsky.feed.post", None);
         check("", "", None);
+    }
+
+    #[test]
+    fn paths_beside_a_valid_one() {
+        let check = |path: &str, shared, expected| {
+            let collection = "app.bsky.feed.post".len();
+            assert_eq!(is_valid_beside(path.as_bytes(), collection, shared), expected, "{path}");
+        };
+        check("app.bsky.feed.post/a", 19, true);
+        check("app.bsky.feed.post/ab", 20, true);
+        check("app.bsky.feed.post/a b", 20, false);
+        check("app.bsky.feed.post/a/b", 20, false);
+        check("app.bsky.feed.post/", 19, false);
+        check("app.bsky.feed.post/.", 19, false);
+        check("app.bsky.feed.post/..", 20, false);
+        check("app.bsky.feed.post/...", 20, true);
+        check(&format!("app.bsky.feed.post/{}", "o".repeat(512)), 19, true);
+        check(&format!("app.bsky.feed.post/{}", "o".repeat(513)), 19, false);
     }
 }

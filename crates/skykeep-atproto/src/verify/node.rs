@@ -13,7 +13,7 @@ use super::batch::{Block, NO_BLOCK};
 use crate::mst::{self, Entry};
 use crate::path;
 
-/// Judges nodes; remembers the last collection, which the next key likely has too.
+/// Judges nodes; remembers the last key's collection, which the next one likely has too.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     key: Vec<u8>,
@@ -34,10 +34,17 @@ impl Judge {
             }
             key.truncate(entry.prefix);
             key.extend_from_slice(entry.suffix);
-            let len = path::collection_len(key, collection)?;
-            if len != collection.len() || key[..len] != **collection {
-                collection.clear();
-                collection.extend_from_slice(&key[..len]);
+            // One that shares the collection with the key before it, and the `/`, has nothing new but what follows.
+            if entry.prefix > collection.len() {
+                if !path::is_valid_beside(key, collection.len(), entry.prefix) {
+                    return None;
+                }
+            } else {
+                let len = path::collection_len(key, collection)?;
+                if key[..len] != **collection {
+                    collection.clear();
+                    collection.extend_from_slice(&key[..len]);
+                }
             }
             let own = mst::layer(key);
             if *layer.get_or_insert(own) != own {
@@ -182,6 +189,12 @@ impl<'a> Node<'a> {
     #[inline]
     pub(super) fn subtrees(&self) -> impl Iterator<Item = Block> + use<'a> {
         self.links.iter().step_by(2).filter_map(|right| link(*right).block())
+    }
+
+    /// Number of its keys.
+    #[inline]
+    pub(super) const fn len(&self) -> usize {
+        self.links.len() / 2
     }
 
     /// Looks at every part that will be needed of a node of the usual size, and answers nothing of use.

@@ -227,18 +227,31 @@ impl<'a> Walker<'a> {
         }
         self.subtree(self.target(block, node.place(0), node.left()), layer);
         key.clear();
+        // Keys of a sound node ascend: only those beside which another node was walked are judged by it.
+        let mut parted = true;
         for (n, entry) in node.keys().enumerate() {
             key.truncate(entry.prefix);
             key.extend_from_slice(entry.suffix);
             if node.layer != layer {
                 self.part.findings.add(FindingCode::KeyLayer, || text(key));
             }
-            self.ascend(key);
-            self.count(key, path::collection_end(key, &self.collection));
+            if parted {
+                self.compare(key);
+            }
+            if !parted && entry.prefix > self.collection.len() {
+                self.counted += 1;
+            } else {
+                self.count(key, path::collection_end(key, &self.collection));
+            }
             if let Some(target) = self.target(block, node.place(1 + 2 * n), entry.value) {
                 self.record(key, target, entry.value.is_plain());
             }
-            self.subtree(self.target(block, node.place(2 + 2 * n), entry.right), layer);
+            let right = self.target(block, node.place(2 + 2 * n), entry.right);
+            parted = right.is_some();
+            if parted || n + 1 == node.len() {
+                self.remember(key);
+            }
+            self.subtree(right, layer);
         }
     }
 
@@ -398,16 +411,17 @@ impl<'a> Walker<'a> {
             self.part.findings.add(FindingCode::BadPath, || text(key));
             return;
         }
-        self.ascend(key);
+        self.compare(key);
+        self.remember(key);
         match path::collection_len(key, &self.collection) {
             Some(len) => self.count(key, len),
             None => self.part.findings.add(FindingCode::BadPath, || text(key)),
         }
     }
 
-    /// Judges a key by the one before it.
+    /// Judges a key by the one that was remembered before it.
     #[inline]
-    fn ascend(&mut self, key: &[u8]) {
+    fn compare(&mut self, key: &[u8]) {
         match &self.part.first {
             None => self.part.first = Some(key.to_vec()),
             Some(_) if self.part.last.as_slice() >= key => {
@@ -415,6 +429,10 @@ impl<'a> Walker<'a> {
             }
             Some(_) => {}
         }
+    }
+
+    #[inline]
+    fn remember(&mut self, key: &[u8]) {
         self.part.last.clear();
         self.part.last.extend_from_slice(key);
     }
