@@ -74,6 +74,41 @@ fn order(table: &mut Table, draft: &Draft) {
         parent.entries[1].right = copy;
         draft.drop_unreached();
     });
+    // One place in the whole tree where two keys do not ascend: at the end of a leaf, or at its beginning.
+    for (first, which) in [(true, "first"), (false, "later")] {
+        with(
+            &format!("a key beyond the {which} one that it lies left of"),
+            &|draft| {
+                let parent = draft.node(|node| between_leaves(node, first).is_some());
+                let at = between_leaves(parent, first).unwrap_or_default();
+                let moved = parent.entries[at].right.node_mut().map(|leaf| leaf.entries.remove(0));
+                if let (Some(moved), Some(left)) = (moved, parent.side_mut(at).node_mut()) {
+                    left.entries.push(moved);
+                }
+            },
+        );
+        with(
+            &format!("a key before the {which} one that it lies right of"),
+            &|draft| {
+                let parent = draft.node(|node| between_leaves(node, first).is_some());
+                let at = between_leaves(parent, first).unwrap_or_default();
+                let moved = parent.side_mut(at).node_mut().and_then(|leaf| leaf.entries.pop());
+                if let (Some(moved), Some(right)) = (moved, parent.entries[at].right.node_mut()) {
+                    right.entries.insert(0, moved);
+                }
+            },
+        );
+    }
+}
+
+/// The first key of a node, or a later one, that has leaves of two keys and more on either side.
+fn between_leaves(node: &Node, first: bool) -> Option<usize> {
+    let mut keys = (0..node.entries.len()).filter(|at| (*at == 0) == first);
+    keys.find(|at| {
+        let sides = [node.side(*at), node.entries[*at].right.node()];
+        let is_leaf = |side: &Node| side.is_leaf() && side.entries.len() >= 2;
+        sides.into_iter().all(|side| side.is_some_and(is_leaf))
+    })
 }
 
 fn layers(table: &mut Table, draft: &Draft) {
