@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use specta::Type;
 
 use crate::api::{Action, Problem, Said, Severity};
@@ -27,7 +27,7 @@ pub(crate) struct Told {
     /// What to do, if anything.
     todo: String,
     /// What the words are filled in with, by name; none where another version told it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known", skip_serializing_if = "Option::is_none")]
     #[specta(skip)]
     values: Option<BTreeMap<String, Value>>,
     /// What a face can offer.
@@ -137,6 +137,13 @@ impl From<Told> for Problem {
     }
 }
 
+/// Values, when all of them are of a kind that this version knows.
+fn known<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<BTreeMap<String, Value>>, D::Error> {
+    let found = Option::<BTreeMap<String, serde_json::Value>>::deserialize(reader)?;
+    let value = |(name, value)| Some((name, serde_json::from_value(value).ok()?));
+    Ok(found.and_then(|values| values.into_iter().map(value).collect()))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value as Json, json};
@@ -183,13 +190,22 @@ mod tests {
 
     #[test]
     fn what_only_a_newer_version_has_words_for_is_told_in_its_words() {
-        let sent = json!({
-            "code": "not_known_here", "severity": "danger", "values": {"count": 3},
-            "happened": "It happened.", "means": "It means.", "todo": "Do it.", "actions": [], "detail": null,
-        });
-        let (read, written) = again(sent);
-        assert_eq!(read.say(locale("de"), "happened"), "It happened.");
-        assert_eq!(written["happened"], "It happened.");
+        let check = |code: &str, values: Json| {
+            let sent = json!({
+                "code": code, "severity": "danger", "values": values,
+                "happened": "It happened.", "means": "It means.", "todo": "Do it.", "actions": [], "detail": null,
+            });
+            let (read, written) = again(sent);
+            assert_eq!(read.say(locale("de"), "happened"), "It happened.");
+            assert_eq!(written["happened"], "It happened.");
+        };
+        check("not_known_here", json!({"count": 3}));
+        check(
+            "not_found",
+            json!({"name": "bob.test", "what": {"word": "not_known_here"}}),
+        );
+        check("not_found", json!({"name": "bob.test", "what": 0.5}));
+        check("not_found", json!(null));
     }
 
     #[test]
