@@ -11,20 +11,14 @@ export async function noDrives() {
   if (process.getuid() !== 0) return 'a drive needs root';
   const missing = ['/dev/fuse', '/dev/loop-control'].find((device) => !fs.existsSync(device));
   if (missing) return `a drive needs ${missing}`;
-  for (const [program, option] of [
-    ['mkfs.exfat', '-V'],
-    ['mount.exfat-fuse', '-V'],
-  ]) {
-    const found = await run(program, [option]).then(
-      () => true,
-      (error) => error.code !== 'ENOENT',
-    );
-    if (!found) return `a drive needs ${program}`;
+  for (const program of ['mkfs.exfat', 'mount.exfat-fuse']) {
+    const found = await run(program, ['-V']).catch((error) => error.code !== 'ENOENT');
+    if (found === false) return `a drive needs ${program}`;
   }
-  return run('unshare', ['--mount', 'true']).then(
-    () => undefined,
-    () => 'a drive needs a view of the file system of its own (unshare)',
-  );
+  const works = async (program, ...args) => (await run(program, args).catch(() => undefined)) !== undefined;
+  if (!(await works('losetup', '--find'))) return 'a drive needs a free loop device';
+  if (!(await works('unshare', '--mount', 'true'))) return 'a drive needs a view of the file system of its own';
+  return undefined;
 }
 
 /** Opens a bay; it is closed with everything else that the test started. */

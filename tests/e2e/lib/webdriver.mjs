@@ -101,8 +101,9 @@ class Window {
 
   /** Waits for an element by its kind and its words, and takes a property of it that is an element. */
   named(kind, words, property = '') {
-    const script = `return [...document.querySelectorAll(arguments[0])]
-      .find((element) => element.textContent.trim().replace(/\\s+/g, ' ') === arguments[1])?${property || '.valueOf()'}`;
+    const script = `const plain = (text) => text.trim().replace(/\\s+/g, ' ');
+      const found = [...document.querySelectorAll(arguments[0])];
+      return found.find((element) => plain(element.textContent) === arguments[1])?${property || '.valueOf()'}`;
     return until(`the ${kind} “${words}”`, async () => {
       const found = await this.ask('POST', '/execute/sync', { script, args: [kind, words] });
       return found?.[ELEMENT];
