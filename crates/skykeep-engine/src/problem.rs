@@ -268,7 +268,8 @@ fn of_place(error: &Vault) -> Problem {
         | Vault::Invalid { .. }
         | Vault::TooLarge { .. }
         | Vault::NotAFile { .. } => Problem::new("place_damaged", Danger, &[CheckNow, ShowDetail]),
-        Vault::Io { .. }
+        Vault::Server { .. }
+        | Vault::Io { .. }
         | Vault::WrongFrom { .. }
         | Vault::OtherAccount { .. }
         | Vault::UnsupportedDid { .. }
@@ -283,7 +284,7 @@ fn of_staging(error: &Vault) -> Problem {
         Vault::UnsupportedDid { did } => Problem::new("identity_unsupported", Note, &[]).text("did", did),
         Vault::NewerFormat { .. } => Problem::new(NEWER, NeedsYou, &[ShowDetail]),
         Vault::Stopped => Problem::new("stopped", Note, &[BackUpNow]),
-        Vault::Missing | Vault::ReadOnly | Vault::FileTooLarge { .. } | Vault::Io { .. } => {
+        Vault::Missing | Vault::ReadOnly | Vault::FileTooLarge { .. } | Vault::Server { .. } | Vault::Io { .. } => {
             Problem::new("data_folder", NeedsYou, &[TryAgain, ShowDetail]).with("folder", "")
         }
         Vault::NotAVault { .. }

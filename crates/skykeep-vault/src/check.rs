@@ -216,7 +216,7 @@ impl Inspection<'_> {
         for (_, file) in crate::vault::vault_files(&listing) {
             let guides = match self.vault.read_vault_file(&file).await {
                 Ok(guides) => guides,
-                Err(Error::Missing) => return Err(Error::Missing),
+                Err(error) if error.is_of_place() => return Err(error),
                 Err(Error::Damaged { .. } | Error::Absent { .. } | Error::Io { .. }) => continue,
                 Err(_) => {
                     note(&mut self.damages, &file, Fault::Refused);
@@ -347,7 +347,7 @@ impl Inspection<'_> {
         let mut health = ListHealth::default();
         let read = match self.vault.list(account, list).await {
             Ok(read) => read,
-            Err(Error::Missing) => return Err(Error::Missing),
+            Err(error) if error.is_of_place() => return Err(error),
             Err(error) => {
                 let file = in_account(&list.name);
                 note(&mut self.damages, &file, fault_of(&error));
@@ -437,7 +437,7 @@ async fn read(vault: &Vault, file: &VaultFile) -> Result<Option<State>, Error> {
     let content = match vault.store().get(&file.path()).await {
         Ok(Some(content)) => content,
         Ok(None) => return Ok(None),
-        Err(Error::Missing) => return Err(Error::Missing),
+        Err(error) if error.is_of_place() => return Err(error),
         Err(_) => return Ok(Some(State::Unreadable)),
     };
     match run(move || content.checksum()).await {

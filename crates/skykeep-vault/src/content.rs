@@ -20,30 +20,41 @@ const SOURCE: &str = "source";
 pub(crate) const CHUNK: usize = 256 * 1024;
 
 /// The bytes of one file, not read yet.
-pub struct Content(Source);
+pub struct Content {
+    source: Source,
+    /// What they must turn out to be: name, length and SHA-256.
+    expected: Option<(String, u64, Checksum)>,
+}
 
 type Producer = Box<dyn FnOnce(&mut dyn Write) -> Result<(), Error> + Send>;
 
 enum Source {
     Bytes(Bytes),
     File(File),
+    Stream(u64, Box<dyn Read + Send>),
     Producer(Producer),
+}
+
+impl From<Source> for Content {
+    fn from(source: Source) -> Self {
+        Self { source, expected: None }
+    }
 }
 
 impl Content {
     /// Bytes in memory.
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
-        Self(Source::Bytes(bytes.into()))
+        Source::Bytes(bytes.into()).into()
     }
 
     /// An open file, from where it stands to its end.
     pub fn file(file: File) -> Self {
-        Self(Source::File(file))
+        Source::File(file).into()
     }
 
     /// Whatever `produce` writes. It runs on a blocking thread, at most once.
     pub fn produce(produce: impl FnOnce(&mut dyn Write) -> Result<(), Error> + Send + 'static) -> Self {
-        Self(Source::Producer(Box::new(produce)))
+        Source::Producer(Box::new(produce)).into()
     }
 
     /// Everything that a reader gives. It is read on a blocking thread.
@@ -51,11 +62,17 @@ impl Content {
         Self::produce(move |out| copy(&mut reader, out))
     }
 
+    /// As [`Content::reader`], with the length that it has when nothing goes wrong, in bytes.
+    pub(crate) fn stream(size: u64, reader: impl Read + Send + 'static) -> Self {
+        Source::Stream(size, Box::new(reader)).into()
+    }
+
     /// Its length in bytes, when that is known before it is read.
     pub(crate) fn size(&self) -> Option<u64> {
-        match &self.0 {
+        match &self.source {
             Source::Bytes(bytes) => Some(bytes.len() as u64),
             Source::File(file) => file.metadata().ok().map(|metadata| metadata.len()),
+            Source::Stream(size, _) => Some(*size),
             Source::Producer(_) => None,
         }
     }
@@ -65,10 +82,18 @@ impl Content {
     /// Errors: the source's own; `Io` when either side fails. After an error nothing may be concluded from what was
     /// written.
     pub fn write_to(self, out: &mut dyn Write) -> Result<(), Error> {
-        match self.0 {
-            Source::Bytes(bytes) => out.write_all(&bytes).map_err(writing),
-            Source::File(mut file) => copy(&mut file, out),
-            Source::Producer(produce) => produce(out),
+        let Some((name, size, sum)) = self.expected else {
+            return self.source.write_to(out);
+        };
+        let mut expected = Expected {
+            out,
+            hashed: Hashed::new(),
+        };
+        self.source.write_to(&mut expected)?;
+        if expected.hashed.finish() == (size, sum) {
+            Ok(())
+        } else {
+            Err(Error::damaged(name, "the bytes are not those that its list names"))
         }
     }
 
@@ -91,18 +116,10 @@ impl Content {
 
     /// The same, failing with `Damaged` at its end when it was not `size` bytes with this SHA-256.
     pub(crate) fn expecting(self, name: String, size: u64, sum: Checksum) -> Self {
-        Self::produce(move |out| {
-            let mut expected = Expected {
-                out,
-                hashed: Hashed::new(),
-            };
-            self.write_to(&mut expected)?;
-            if expected.hashed.finish() == (size, sum) {
-                Ok(())
-            } else {
-                Err(Error::damaged(name, "the bytes are not those that its list names"))
-            }
-        })
+        Self {
+            expected: Some((name, size, sum)),
+            ..self
+        }
     }
 
     /// Its length and its SHA-256. Blocks. Errors: as [`Content::write_to`].
@@ -114,9 +131,24 @@ impl Content {
 
     /// The file behind it, when there is one: it can be read from any place without a copy.
     pub(crate) fn into_file(self) -> Result<File, Self> {
-        match self.0 {
-            Source::File(file) => Ok(file),
+        match self {
+            // What still has to be compared is not handed out.
+            Self {
+                source: Source::File(file),
+                expected: None,
+            } => Ok(file),
             _ => Err(self),
+        }
+    }
+}
+
+impl Source {
+    fn write_to(self, out: &mut dyn Write) -> Result<(), Error> {
+        match self {
+            Self::Bytes(bytes) => out.write_all(&bytes).map_err(writing),
+            Self::File(mut file) => copy(&mut file, out),
+            Self::Stream(_, mut reader) => copy(&mut reader, out),
+            Self::Producer(produce) => produce(out),
         }
     }
 }
@@ -129,9 +161,10 @@ pub(crate) fn is_of_source(error: &Error) -> bool {
 
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
+        f.write_str(match self.source {
             Source::Bytes(_) => "Content(bytes)",
             Source::File(_) => "Content(file)",
+            Source::Stream(..) => "Content(stream)",
             Source::Producer(_) => "Content(producer)",
         })
     }

@@ -91,7 +91,7 @@ pub(crate) async fn deliver_these(
     for name in newest(done) {
         match to.snapshot(account, &name).await {
             Ok(_) => last.push(name),
-            Err(Error::Missing) => return Err(Error::Missing),
+            Err(error) if error.is_of_place() => return Err(error),
             Err(_) => lacking.push(name),
         }
     }
@@ -99,7 +99,7 @@ pub(crate) async fn deliver_these(
     for name in lacking {
         match from.snapshot(account, &name).await {
             Ok(snapshot) => snapshots.push(snapshot),
-            Err(Error::Missing) => return Err(Error::Missing),
+            Err(error) if error.is_of_place() => return Err(error),
             Err(error) => delivered.findings.push(Finding::Unreadable { name, error }),
         }
     }
@@ -175,7 +175,7 @@ impl Delivery<'_> {
             let read = async {
                 let snapshot = self.sources[0].snapshot(self.account, &name).await?;
                 let contents = self.sources[0].contents(&snapshot).await?;
-                Ok((snapshot, contents))
+                Ok::<_, Error>((snapshot, contents))
             };
             match read.await {
                 Ok((snapshot, contents)) => {
@@ -189,7 +189,7 @@ impl Delivery<'_> {
                         .objects
                         .extend(contents.objects().map(|object| object.name.clone()));
                 }
-                Err(Error::Missing) => return Err(Error::Missing),
+                Err(error) if error.is_of_place() => return Err(error),
                 Err(error) => tracing::debug!(%name, %error, "not trusted without a look"),
             }
         }

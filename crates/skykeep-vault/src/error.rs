@@ -5,6 +5,7 @@ use std::io;
 use skykeep_atproto::Cid;
 
 use crate::layout::VaultId;
+use crate::trouble::Trouble;
 
 /// What a vault or a place answers when it cannot do what was asked.
 ///
@@ -14,6 +15,16 @@ pub enum Error {
     /// The folder is not there, or not any more: drive unplugged, mount gone, folder moved, another drive mounted.
     #[error("the place is not there")]
     Missing,
+    /// The server behind the place did not do what it was asked for.
+    #[error("{server}: {trouble} ({said})")]
+    Server {
+        /// Its host name.
+        server: String,
+        /// What is wrong, as far as its answer tells.
+        trouble: Trouble,
+        /// Its own words, or those of the connection. No secrets.
+        said: String,
+    },
     /// The place can be read and not written.
     #[error("the place is read-only")]
     ReadOnly,
@@ -144,7 +155,26 @@ pub enum Error {
 impl Error {
     /// Whether the same call may succeed later without anyone changing anything in the vault.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Missing | Self::Full { .. } | Self::Io { .. })
+        match self {
+            Self::Missing | Self::Full { .. } | Self::Io { .. } => true,
+            Self::Server { trouble, .. } => trouble.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// Whether it is about the place as a whole, so that it says nothing about the file that was asked for.
+    ///
+    /// What a place that is gone does not show is neither missing nor damaged.
+    pub fn is_of_place(&self) -> bool {
+        match self {
+            Self::Missing | Self::Server { .. } => true,
+            // The server of a file that was being read: see `Content::stream`.
+            Self::Io { source, .. } => source
+                .get_ref()
+                .and_then(|held| held.downcast_ref::<Self>())
+                .is_some_and(Self::is_of_place),
+            _ => false,
+        }
     }
 
     pub(crate) fn invalid(name: impl ToString, reason: impl ToString) -> Self {

@@ -155,7 +155,7 @@ impl Reach {
         for object in contents.repo() {
             match self.find(account, object).await {
                 Ok(_) => {}
-                Err(Error::Missing) => return Err(Error::Missing),
+                Err(error) if error.is_of_place() => return Err(error),
                 Err(error) => {
                     tracing::warn!(name = %object.name, %error, "a file of the last snapshot is not in reach");
                     return Ok(false);
@@ -175,7 +175,7 @@ impl Reach {
                 Ok(Some(_)) => Error::damaged(&object.name, "another length than its list says"),
                 Ok(None) => continue,
                 // A place that is gone by now has nothing to give.
-                Err(Error::Missing) if n > 0 => continue,
+                Err(error) if n > 0 && error.is_of_place() => continue,
                 Err(error) => error,
             };
             first = first.or(Some(error));

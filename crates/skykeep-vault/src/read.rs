@@ -144,7 +144,7 @@ impl Vault {
         for name in names {
             match self.snapshot(account, &name).await {
                 Ok(snapshot) => read.push(snapshot),
-                Err(Error::Missing) => return Err(Error::Missing),
+                Err(error) if error.is_of_place() => return Err(error),
                 Err(error) => findings.push(Finding::Unreadable { name, error }),
             }
         }
@@ -167,7 +167,7 @@ impl Vault {
         for name in names.iter().rev() {
             match self.snapshot(account, name).await {
                 Ok(snapshot) => return Ok(Some(snapshot)),
-                Err(Error::Missing) => return Err(Error::Missing),
+                Err(error) if error.is_of_place() => return Err(error),
                 Err(error) => tracing::warn!(%name, %error, "a manifest cannot be used"),
             }
         }
@@ -260,7 +260,7 @@ impl Vault {
         match self.store().get(path).await {
             Ok(Some(content)) => match run(move || content.checksum()).await {
                 Ok((size, found)) => Ok((found == sum).then_some(size)),
-                Err(Error::Missing) => Err(Error::Missing),
+                Err(error) if error.is_of_place() => Err(error),
                 Err(_) => Ok(None),
             },
             Ok(None) | Err(Error::NotAFile { .. }) => Ok(None),

@@ -208,7 +208,7 @@ impl Staging {
     async fn head(&self, latest: &Snapshot) -> Result<BTreeSet<AccountFile>, Error> {
         let contents = match self.contents(latest).await {
             Ok(contents) => contents,
-            Err(Error::Missing) => return Err(Error::Missing),
+            Err(error) if error.is_of_place() => return Err(error),
             Err(_) => return Ok(BTreeSet::new()),
         };
         let small = contents.repo().map(|object| object.size).sum::<u64>() <= HEAD_STAYS;
@@ -247,7 +247,7 @@ async fn named(vault: &Vault, account: &AccountFolder, wanted: &BTreeMap<Account
         }
         let mut next = match vault.snapshot(account, &name).await {
             Ok(snapshot) => Some(snapshot.manifest.objects().clone()),
-            Err(Error::Missing) => return Err(Error::Missing),
+            Err(error) if error.is_of_place() => return Err(error),
             Err(_) => {
                 named.whole = false;
                 continue;
@@ -261,7 +261,7 @@ async fn named(vault: &Vault, account: &AccountFolder, wanted: &BTreeMap<Account
                     let asked = objects.into_iter().filter(|object| wanted.contains_key(&object.name));
                     named.objects.extend(asked.map(|object| (object.name.clone(), object)));
                 }
-                Err(Error::Missing) => return Err(Error::Missing),
+                Err(error) if error.is_of_place() => return Err(error),
                 Err(_) => named.whole = false,
             }
         }

@@ -87,7 +87,8 @@ impl Vault {
         for (_, file) in vault_files(&listing) {
             match self.read_vault_file(&file).await {
                 Ok(_) => return Ok(false),
-                Err(error @ (Error::Missing | Error::NewerFormat { .. })) => return Err(error),
+                Err(error @ Error::NewerFormat { .. }) => return Err(error),
+                Err(error) if error.is_of_place() => return Err(error),
                 Err(_) => damaged.push(file),
             }
         }
@@ -151,6 +152,7 @@ impl Vault {
         let vault = Self { store, ids: ids.into() };
         for (_, file) in files {
             match vault.read_vault_file(&file).await {
+                Err(error) if error.is_of_place() => return Err(error),
                 // The name has told enough, and a check will find it.
                 Err(Error::Damaged { .. } | Error::Invalid { .. } | Error::Io { .. } | Error::TooLarge { .. }) => {
                     tracing::warn!(%file, "the vault's own file is damaged");
@@ -232,7 +234,7 @@ impl Vault {
         let read = run(move || content.checksum()).await;
         let found = match read {
             Ok((_, sum)) => Found::Hash(sum.name()),
-            Err(Error::Missing) => return Err(Error::Missing),
+            Err(error) if error.is_of_place() => return Err(error),
             Err(_) => Found::Unread(layout::Letters::random()?),
         };
         let aside = file.aside(found);

@@ -537,7 +537,7 @@ fn car_content<S: Read + Seek + Send + 'static>(
 async fn readable_chain(vault: &Vault, snapshot: &Snapshot) -> Result<Option<Contents>, Error> {
     match vault.contents(snapshot).await {
         Ok(contents) => Ok(Some(contents)),
-        Err(Error::Missing) => Err(Error::Missing),
+        Err(error) if error.is_of_place() => Err(error),
         Err(error) => {
             tracing::warn!(name = %snapshot.name, %error, "the last snapshot cannot be read: a base follows");
             Ok(None)
