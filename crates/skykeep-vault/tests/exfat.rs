@@ -113,7 +113,7 @@ async fn exfat_keeps_the_contract() {
         return;
     };
     keeps_the_contract(&folder(&drive.path()).await).await;
-    takes_many_at_once(Arc::new(folder(&drive.path()).await)).await;
+    takes_many_at_once(Arc::new(folder(&drive.path()).await), true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,8 @@ mod exfat;
 mod hostile;
 mod names;
 mod recover;
+#[cfg(target_os = "linux")]
+mod s3;
 mod snapshots;
 mod staging;
 mod stopped;
