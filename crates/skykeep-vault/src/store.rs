@@ -1,6 +1,7 @@
 //! What a place can do: keep files under names, and nothing else.
 //!
-//! Two real things stand behind it: a folder or drive ([`crate::FolderStore`]) and S3-compatible storage. The promises:
+//! Two real things stand behind it: a folder or drive ([`crate::FolderStore`]) and a bucket of S3-compatible storage
+//! ([`crate::S3Store`]), of which any call may also fail with `Server`. The promises:
 //!
 //! 1. When `put` has answered, the file is there, whole, under its name, and stays there after a power cut.
 //! 2. Before that, nobody sees a part of it under that name.
@@ -44,9 +45,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Errors: `Missing`, `Io`.
     fn list<'a>(&'a self, folder: &'a StorePath, depth: Depth) -> Answer<'a, Listing>;
 
-    /// Moves a file that does not match its name to `damaged/`.
+    /// Moves a file that does not match its name to `damaged/`. Where that takes two steps (a bucket: copy, compare,
+    /// delete), whoever was stopped in between goes on with the same bytes.
     ///
-    /// Errors: `NameTaken` when something is there already; as [`Store::put`].
+    /// Errors: `NameTaken` when something else is there already; as [`Store::put`].
     fn set_aside<'a>(&'a self, from: &'a StorePath, to: &'a StorePath) -> Answer<'a, ()>;
 
     /// Whether the place is there and can be written, and how much room it has. Leaves nothing behind.
@@ -54,7 +56,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Errors: `Missing`, `ReadOnly`, `Full`, `Io`.
     fn probe(&self) -> Answer<'_, Probe>;
 
-    /// Removes what stopped writers left unfinished: our own at once, others' after a day. Answers how many.
+    /// Removes what stopped writers left unfinished: our own at once where the place tells whose they are, all others
+    /// after a day. Answers how many.
     ///
     /// Errors: `Missing`, `Io`.
     fn sweep(&self, now: Timestamp) -> Answer<'_, u64>;
