@@ -25,10 +25,9 @@ export async function startDesktop() {
     NO_AT_BRIDGE: '1',
   };
 
-  const server = start('Xvfb', ['-displayfd', '1', '-screen', '0', '1280x800x24', '-nolisten', 'tcp', '-noreset'], {
-    env,
-    pipe: true,
-  });
+  // Keys do not repeat (-r): on a busy machine a key that was pressed is let go late.
+  const screen = ['-screen', '0', '1280x800x24', '-r'];
+  const server = start('Xvfb', ['-displayfd', '1', ...screen, '-nolisten', 'tcp', '-noreset'], { env, pipe: true });
   env.DISPLAY = `:${(await firstLine(server)).trim()}`;
   const bus = start('dbus-daemon', ['--session', '--nofork', '--print-address'], { env, pipe: true });
   env.DBUS_SESSION_BUS_ADDRESS = (await firstLine(bus)).trim();
