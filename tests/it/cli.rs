@@ -243,7 +243,7 @@ async fn words_are_in_the_language_of_whoever_asks_and_documents_in_one() {
     ];
     let network = Network::start().await.unwrap();
     network
-        .seed(network.a(), SeedOptions::new("alice.test", 5))
+        .seed(network.a(), SeedOptions::new("alice.test", 10))
         .await
         .unwrap();
     let cli = Cli::new(&network);

@@ -90,7 +90,9 @@ impl Engine {
         let settings = Settings::load(&data.settings())?;
         let path = data.catalogue();
         let Opened { catalogue, moved_aside } = blocking(move || Ok(Catalogue::open(&path, now)?)).await?;
-        let client = client(&settings)?;
+        let config = config(&settings)?;
+        let loopback = config.loopback_http;
+        let client = Client::new(config)?;
         words::speak(settings.window.language.as_deref());
         let (writer_key, no_keychain) = writer_key(&data, settings.keys.clone()).await?;
         let staging = open_staging(&data, &writer_key, now).await?;
@@ -109,7 +111,7 @@ impl Engine {
             swept: Mutex::default(),
             drives: Mutex::default(),
             checking: Mutex::default(),
-            machine: Arc::new(Mutex::new(Machine::new(now))),
+            machine: Arc::new(Mutex::new(Machine::new(now, loopback))),
             incoming: AtomicU64::new(0),
             waited: Mutex::default(),
             data,
@@ -139,11 +141,11 @@ impl Engine {
 
 /// Who asks strangers, as settings say and the environment over them. Errors: `Settings`, `Net`.
 pub(crate) fn client(settings: &Settings) -> Result<Client, Error> {
-    Ok(Client::new(net_config(settings)?.with_env()?)?)
+    Ok(Client::new(config(settings)?)?)
 }
 
-/// Settings first; the environment is laid over them by the caller.
-fn net_config(settings: &Settings) -> Result<NetConfig, Error> {
+/// Whom to ask: settings, and the environment over them. Errors: `Settings`, `Net`.
+fn config(settings: &Settings) -> Result<NetConfig, Error> {
     let address = |field: &'static str, text: &str| {
         url::Url::parse(text).map_err(|error| Error::Settings {
             path: "settings.toml".into(),
@@ -166,7 +168,7 @@ fn net_config(settings: &Settings) -> Result<NetConfig, Error> {
     }
     config.dns = network.dns.or(config.dns);
     config.loopback_http |= network.loopback_http;
-    Ok(config)
+    Ok(config.with_env()?)
 }
 
 /// The key that signs this computer's manifests, from the keychain.

@@ -17,7 +17,6 @@ mod network;
 mod power;
 pub(crate) mod sleep;
 
-use std::env;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -114,10 +113,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine that has been awake since `now`.
-    ///
-    /// `SKYKEEP_LOOPBACK_HTTP=1` makes the network count as up: tests ask only servers on this computer.
-    pub fn new(now: Timestamp) -> Self {
+    /// A machine that has been awake since `now`. With `loopback` everything asked is on it: the network counts as up.
+    pub fn new(now: Timestamp, loopback: bool) -> Self {
         Self {
             started: Instant::now(),
             last: (now, Duration::ZERO),
@@ -125,7 +122,7 @@ impl Machine {
             dozes_since: None,
             #[cfg(target_os = "linux")]
             woke: None,
-            loopback: env::var_os("SKYKEEP_LOOPBACK_HTTP").is_some_and(|value| value == "1"),
+            loopback,
             #[cfg(target_os = "linux")]
             bus: bus::Bus::default(),
         }
@@ -291,7 +288,7 @@ mod tests {
     #[test]
     fn it_is_awake_since_the_last_leap() {
         let at = |second: i64| Timestamp::from_second(1_795_000_000 + second).unwrap();
-        let mut machine = Machine::new(at(0));
+        let mut machine = Machine::new(at(0), false);
         let steps = [
             (60, 60, Leap::None, 0),
             (120, 119, Leap::None, 0),
@@ -347,7 +344,7 @@ mod tests {
     #[test]
     fn it_dozes_from_the_systems_word_until_it_is_awake() {
         let at = |second: i64| Timestamp::from_second(1_795_000_000 + second).unwrap();
-        let mut machine = Machine::new(at(0));
+        let mut machine = Machine::new(at(0), false);
         assert!(!machine.read(at(0)).dozes);
         machine.sleeps(true, at(5));
         let facts = machine.read(at(5));
@@ -364,7 +361,7 @@ mod tests {
     #[test]
     fn this_machine_can_be_read_quickly() {
         let now = Timestamp::from_second(1_795_000_000).unwrap();
-        let mut machine = Machine::new(now);
+        let mut machine = Machine::new(now, false);
         let start = Instant::now();
         let facts = machine.read(now);
         assert_eq!(facts.awake_since, now);
