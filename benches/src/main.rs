@@ -7,10 +7,12 @@
 //! A section is a function that takes the bench and adds its table and its goals; `SECTIONS` lists them.
 
 mod keep;
+mod processes;
 mod race;
 mod relay;
 mod sections;
 mod table;
+mod window;
 
 use std::env;
 use std::error::Error;
@@ -34,12 +36,17 @@ pub(crate) struct Bench {
 
 type Section = fn(&mut Bench) -> Outcome<()>;
 
-/// Name, and what prints it.
-const SECTIONS: [(&str, Section); 4] = [
-    ("verify", sections::verify),
-    ("write", sections::write),
-    ("increment", sections::increment),
-    ("keep", keep::keep),
+/// Name, the programs that it lets run, and what prints it.
+const SECTIONS: [(&str, &[&str], Section); 5] = [
+    (
+        "verify",
+        &["ours", "peer-repo-stream", "peer-atrium", "peer-jacquard"],
+        sections::verify,
+    ),
+    ("write", &["ours"], sections::write),
+    ("increment", &["ours"], sections::increment),
+    ("keep", &["ours-keep"], keep::keep),
+    ("window", &["ours-keep"], window::window),
 ];
 
 fn main() -> ExitCode {
@@ -53,7 +60,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Outcome<()> {
-    let names = SECTIONS.map(|(name, _)| name).join("|");
+    let names = SECTIONS.map(|(name, ..)| name).join("|");
     let (mut quick, mut only) = (false, None);
     let mut arguments = env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -65,12 +72,12 @@ fn run() -> Outcome<()> {
     }
     let sections: Vec<_> = SECTIONS
         .into_iter()
-        .filter(|(name, _)| only.as_deref().is_none_or(|only| only == *name))
+        .filter(|(name, ..)| only.as_deref().is_none_or(|only| only == *name))
         .collect();
     if sections.is_empty() {
         return Err(format!("there is no such section: choose one of {names}").into());
     }
-    let programs = build()?;
+    let programs = build(sections.iter().flat_map(|(_, programs, _)| *programs))?;
     let mut bench = Bench {
         sizes: if quick {
             vec![10_000, 100_000]
@@ -81,7 +88,7 @@ fn run() -> Outcome<()> {
         programs,
         goals: Vec::new(),
     };
-    for (_, section) in sections {
+    for (.., section) in sections {
         section(&mut bench)?;
     }
     table::print_goals(&bench.goals);
@@ -89,18 +96,10 @@ fn run() -> Outcome<()> {
 }
 
 /// Builds the contestants' programs, which `cargo run` alone does not, and says where they are.
-fn build() -> Outcome<PathBuf> {
+fn build<'a>(programs: impl Iterator<Item = &'a &'a str>) -> Outcome<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let arguments = [
-        "build",
-        "--release",
-        "--bins",
-        "--quiet",
-        "--locked",
-        "--manifest-path",
-        manifest,
-    ];
+    let arguments = ["build", "--release", "--quiet", "--locked", "--manifest-path", manifest];
     let mut build = Command::new(cargo);
     // `cargo run` has told us about this package. Build scripts that look at that would run again, and much with them.
     for (name, _) in env::vars_os() {
@@ -112,7 +111,11 @@ fn build() -> Outcome<PathBuf> {
             build.env_remove(&name);
         }
     }
-    let built = build.args(arguments).status()?;
+    build.args(arguments);
+    for program in programs {
+        build.args(["--bin", program]);
+    }
+    let built = build.status()?;
     if !built.success() {
         return Err("the contestants could not be built".into());
     }

@@ -14,7 +14,7 @@ cargo xtask VERB [OPTIONS]
               --release-gate   also what is exhaustive, long, or needs the installed package
               --only=WORDS     only the suites whose names hold these words
   check     before a commit: format, lints, quick tests, generated files unchanged
-  bench     the verifier beside other libraries; words after -- go to the benchmark
+  bench     the verifier beside other libraries, and the window; words after -- go to the benchmark
   package   build the Debian package and check it
               --rpm        and the .rpm
   bindings  write the window's types anew from the engine's

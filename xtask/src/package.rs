@@ -35,12 +35,7 @@ pub(crate) fn package(project: &Project, request: &Request) -> Outcome<()> {
 
 /// Builds both programs and then `bundles`, and returns the Debian package among them, looked into.
 pub(crate) fn build_and_check(project: &Project, bundles: &str) -> Outcome<PathBuf> {
-    process::must("the window's pages", &mut npm(project, "build"))?;
-    // Both at once: built one after the other they would choose other features, and build most crates twice.
-    let mut build = project.cargo("build");
-    build.args(["--release", "--locked", "--bins"]);
-    build.args(["--package", "skykeep", "--package", COMMAND_LINE]);
-    process::must("cargo build", build.args(["--features", "skykeep/custom-protocol"]))?;
+    build_programs(project)?;
     // Tauri's command line takes the folder of tauri.conf.json for its own, so it is called from the root.
     let mut tauri = project.command_in(".", project.path("ui/node_modules/.bin/tauri"));
     tauri
@@ -51,6 +46,16 @@ pub(crate) fn build_and_check(project: &Project, bundles: &str) -> Outcome<PathB
     let package = newest(&project.built("release", "bundle/deb"), "deb")?;
     check(&package)?;
     Ok(package)
+}
+
+/// Builds both programs as they are given away.
+pub(crate) fn build_programs(project: &Project) -> Outcome<()> {
+    process::must("the window's pages", &mut npm(project, "build"))?;
+    // Both at once: built one after the other they would choose other features, and build most crates twice.
+    let mut build = project.cargo("build");
+    build.args(["--release", "--locked", "--bins"]);
+    build.args(["--package", "skykeep", "--package", COMMAND_LINE]);
+    process::must("cargo build", build.args(["--features", "skykeep/custom-protocol"]))
 }
 
 /// What `tauri.conf.json` cannot say: where the command line was built, and what both programs are linked to.
