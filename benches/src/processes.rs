@@ -1,8 +1,8 @@
 //! What the kernel says of running programs. Linux; source: proc(5).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::Outcome;
@@ -68,8 +68,8 @@ pub(crate) fn memory(root: u32) -> Outcome<Memory> {
     }
 }
 
-/// How often the threads of a process and of all below it have gone to sleep so far: each time something woke them.
-pub(crate) fn switches(root: u32) -> u64 {
+/// How often each thread of a process and of all below it has gone to sleep so far: each time something had woken it.
+pub(crate) fn switches(root: u32) -> BTreeMap<PathBuf, u64> {
     let threads = family(root).into_iter().flat_map(|pid| {
         fs::read_dir(format!("/proc/{pid}/task"))
             .into_iter()
@@ -77,14 +77,14 @@ pub(crate) fn switches(root: u32) -> u64 {
             .flatten()
     });
     threads
-        .filter_map(|thread| fs::read_to_string(thread.path().join("status")).ok())
-        .filter_map(|status| {
+        .filter_map(|thread| {
+            let status = fs::read_to_string(thread.path().join("status")).ok()?;
             let line = status
                 .lines()
                 .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-            line?.trim().parse::<u64>().ok()
+            Some((thread.path(), line?.trim().parse().ok()?))
         })
-        .sum()
+        .collect()
 }
 
 /// When a process was started, to a hundredth of a second.

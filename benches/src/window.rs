@@ -103,8 +103,9 @@ pub(crate) fn window(bench: &mut Bench) -> Outcome<()> {
 fn wakes(pid: u32, watched: Duration) -> f64 {
     let before = switches(pid);
     sleep(watched);
-    // Threads that have ended take their count with them.
-    switches(pid).saturating_sub(before) as f64 * 60.0 / watched.as_secs_f64()
+    // Threads that have ended take their count with them: only those that are still there are compared.
+    let since = |(thread, count): (PathBuf, u64)| count.saturating_sub(before.get(&thread).copied().unwrap_or(0));
+    switches(pid).into_iter().map(since).sum::<u64>() as f64 * 60.0 / watched.as_secs_f64()
 }
 
 /// The network with a kept account, and a home to keep it in.
