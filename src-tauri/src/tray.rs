@@ -27,6 +27,8 @@ const QUIT: &str = "quit";
 /// How things stand, over all accounts. The later ones outweigh the earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
+    /// Nothing is known yet.
+    Opening,
     Nothing,
     Kept,
     Working,
@@ -47,7 +49,7 @@ struct Shown(Mutex<Option<Look>>);
 /// Puts the icon into the tray. Where the desktop has no tray, nothing is seen and nothing fails.
 pub(crate) fn build<R: Runtime>(app: &AppHandle<R>) -> tauri::Result<()> {
     let look = Look {
-        standing: Standing::Nothing,
+        standing: Standing::Opening,
         paused: false,
     };
     app.manage(Shown(Mutex::new(Some(look))));
@@ -94,6 +96,10 @@ fn line(look: Look) -> String {
             ..
         } => "working",
         Look { paused: true, .. } => "paused",
+        Look {
+            standing: Standing::Opening,
+            ..
+        } => "opening",
         Look {
             standing: Standing::Nothing,
             ..
@@ -202,7 +208,7 @@ fn picture(look: Look) -> Image<'static> {
             ..
         } => include_image!("./assets/tray/needs-you.png"),
         Look {
-            standing: Standing::Nothing,
+            standing: Standing::Opening | Standing::Nothing,
             ..
         }
         | Look { paused: true, .. } => {

@@ -168,6 +168,7 @@ describe('out of the way', () => {
     // The same process, for whoever watches it.
     assert.equal(await atRest(story.env), pid);
     assert.deepEqual(await webView(), []);
+    await until('the tray to know how things stand', async () => (await firstInTray()) === 'Posts are kept');
     assert.deepEqual(await story.tray(), [
       'Posts are kept',
       'Open Skykeep',
