@@ -89,8 +89,9 @@ async fn buckets_take_many_at_once() {
 async fn large_files_go_up_in_parts_from_every_kind_of_source() {
     for kind in Kind::ALL {
         let server = server(kind);
-        let store = store(&server, "large");
-        let folder = scratch();
+        let (folder, parts) = (scratch(), scratch());
+        let settings = settings(&server.endpoint(), "large");
+        let store = S3Store::new(&settings, &keys(), writer_key(1).id(), parts.path()).unwrap();
         // One byte more than a part, exactly two parts, and some.
         for (n, size) in [(8 << 20) + 1, 16 << 20, 20_000_003].into_iter().enumerate() {
             let bytes = bytes(size, n as u8);
@@ -138,15 +139,9 @@ async fn large_files_go_up_in_parts_from_every_kind_of_source() {
                 .iter()
                 .all(|(path, _)| path.as_str().starts_with("aside/"))
         );
+        // What went through the scratch folder is gone from it.
+        assert_eq!(std::fs::read_dir(parts.path()).unwrap().count(), 0, "{kind:?}");
     }
-    // What went through the scratch folder is gone from it.
-    let left = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
-    let part = format!(".{}-", writer_key(1).id());
-    let ours: Vec<_> = left
-        .map(|entry| entry.file_name())
-        .filter(|name| name.to_string_lossy().starts_with(&part))
-        .collect();
-    assert!(ours.is_empty(), "{ours:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
