@@ -89,7 +89,8 @@ async fn two_programs_work_with_one_data_folder() {
 async fn beside_a_long_verb(network: &Network, cli: &Cli) {
     // Nobody answers, so this one asks again and again for a while.
     network.kill(Server::A).await.unwrap();
-    let mut long = cli.start(&["backup", "--all"]);
+    // Whoever opens the data folder first is the engine: it has to be this one.
+    let mut long = cli.begin(&["backup", "--all"]);
     wait("the run", || {
         !long.is_running() || cli.document(0, &["status"])["accounts"][0]["run"].is_object()
     });

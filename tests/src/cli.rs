@@ -103,7 +103,12 @@ impl Cli {
 
     /// Starts the scheduler, and waits until other programs can speak to it.
     pub fn serve(&self) -> Running {
-        let running = self.start(&["run"]);
+        self.begin(&["run"])
+    }
+
+    /// Starts what takes long while no engine runs, and waits until other programs can speak to it.
+    pub fn begin(&self, arguments: &[&str]) -> Running {
+        let running = self.start(arguments);
         wait("the socket", || {
             std::os::unix::net::UnixStream::connect(self.socket()).is_ok()
         });
