@@ -1,180 +1,17 @@
-//! Whether a folder is on this computer: on a disk that nobody unplugs, and not on a server.
-//!
-//! "On this computer only" is said on the strength of this, so it errs on one side: only a disk that the kernel shows
-//! to be elsewhere or removable is called so, and what is not understood is unknown, which a face treats like here.
+//! What Linux says: what is mounted, and which disk is under a folder.
 //!
 //! Sources: proc(5) for mountinfo; the kernel's sysfs documentation for block devices (`removable`, `device/type`) and
 //! for `removable` of USB and PCI devices.
 
-#[cfg(target_os = "linux")]
 use std::fs;
 use std::path::{Path, PathBuf};
 
-#[cfg(target_os = "linux")]
-use tokio::io::unix::AsyncFd;
+use super::OnThisComputer;
 
-/// Where a folder is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnThisComputer {
-    /// On a disk built into this computer.
-    Yes,
-    /// On a drive that can be unplugged, or on a server.
-    No,
-    /// The system does not say.
-    Unknown,
-}
-
-/// Says where a folder is. It need not exist: then the nearest folder above it that does is judged.
-///
-/// A folder on the same file system as `home`, the person's home folder, is on this computer unless the system says
-/// otherwise. Reads small files; call it on the blocking pool: a server that is gone can hold up even that.
-pub fn on_this_computer(path: &Path, home: &Path) -> OnThisComputer {
-    match by_mount(path) {
-        OnThisComputer::Unknown if same_file_system(path, home) => OnThisComputer::Yes,
-        judged => judged,
-    }
-}
-
-/// Mount points of drives that come and go, in order: where desktops mount what is plugged in, and what the kernel shows
-/// to be removable under `/mnt`.
-///
-/// Servers are none of them: what is there is not plugged in.
-pub(crate) fn comings_and_goings() -> Vec<PathBuf> {
-    #[cfg(target_os = "linux")]
-    return {
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let sys = Path::new("/sys");
-        Drives { sys, mounts: &mounts }.comings_and_goings()
-    };
-    #[cfg(target_os = "macos")]
-    return {
-        // Every volume but the system's own, which is a link to the root.
-        let volumes = std::fs::read_dir("/Volumes").into_iter().flatten().flatten();
-        let mut points: Vec<PathBuf> = volumes
-            .map(|volume| volume.path())
-            .filter(|path| !path.is_symlink())
-            .collect();
-        points.sort();
-        points
-    };
-    #[cfg(not(any(target_os = "linux", target_os = "macos")))]
-    Vec::new()
-}
-
-/// Whether something is mounted at this folder. Where the system does not say, it is.
-pub(crate) fn is_mounted(point: &Path) -> bool {
-    #[cfg(target_os = "linux")]
-    return fs::read_to_string("/proc/self/mountinfo").map_or(true, |mounts| {
-        mounts
-            .lines()
-            .filter_map(Mount::parse)
-            .any(|mount| mount.point == point)
-    });
-    #[cfg(not(target_os = "linux"))]
-    point.exists()
-}
-
-/// Whether a drive is mounted for writing.
-pub(crate) fn is_writable(point: &Path) -> bool {
-    #[cfg(unix)]
-    return rustix::fs::statvfs(point).is_ok_and(|drive| !drive.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
-    #[cfg(not(unix))]
-    point.exists()
-}
-
-/// Bytes free for this person where a folder is or would be.
-pub(crate) fn free(folder: &Path) -> Option<u64> {
-    #[cfg(unix)]
-    return folder
-        .ancestors()
-        .find_map(|folder| rustix::fs::statvfs(folder).ok())
-        .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-    #[cfg(not(unix))]
-    {
-        let _ = folder;
-        None
-    }
-}
-
-/// Says when something is mounted or unmounted.
-#[derive(Debug)]
-pub(crate) struct Mounts {
-    #[cfg(target_os = "linux")]
-    table: Option<AsyncFd<fs::File>>,
-}
-
-impl Mounts {
-    /// Begins to watch. Needs a tokio runtime.
-    #[allow(
-        deprecated,
-        reason = "its heir is unsafe to call; a file that it owns is what makes it sound"
-    )]
-    pub(crate) fn watch() -> Self {
-        Self {
-            // The kernel marks the file as urgent when its content has changed. Source: proc(5), "mounts".
-            #[cfg(target_os = "linux")]
-            table: fs::File::open("/proc/self/mountinfo")
-                .ok()
-                .and_then(|file| AsyncFd::with_interest(file, tokio::io::Interest::PRIORITY).ok()),
-        }
-    }
-
-    /// Waits until something has been mounted or unmounted; for ever where the system does not say.
-    pub(crate) async fn changed(&mut self) {
-        #[cfg(target_os = "linux")]
-        if let Some(table) = &self.table
-            && let Ok(mut ready) = table.ready(tokio::io::Interest::PRIORITY).await
-        {
-            ready.clear_ready();
-            return;
-        }
-        std::future::pending::<()>().await;
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn by_mount(path: &Path) -> OnThisComputer {
-    let Some(path) = nearest(path) else {
-        return OnThisComputer::Unknown;
-    };
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    Drives {
-        sys: Path::new("/sys"),
-        mounts: &mounts,
-    }
-    .judge(&path, 0)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn by_mount(_: &Path) -> OnThisComputer {
-    OnThisComputer::Unknown
-}
-
-#[cfg(unix)]
-fn same_file_system(path: &Path, home: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let device = |path: &Path| {
-        path.ancestors()
-            .find_map(|path| path.metadata().ok())
-            .map(|metadata| metadata.dev())
-    };
-    device(path).is_some_and(|path| Some(path) == device(home))
-}
-
-#[cfg(not(unix))]
-fn same_file_system(_: &Path, _: &Path) -> bool {
-    false
-}
-
-/// The nearest folder that exists, with no link in its path.
-#[cfg(target_os = "linux")]
-fn nearest(path: &Path) -> Option<PathBuf> {
-    let path = std::path::absolute(path).ok()?;
-    path.ancestors().find_map(|path| path.canonicalize().ok())
-}
+/// The kernel's table of what is mounted.
+pub(super) const MOUNTINFO: &str = "/proc/self/mountinfo";
 
 /// File systems that are on a server, or in a program that may be talking to one.
-#[cfg(target_os = "linux")]
 const SERVERS: [&str; 14] = [
     "nfs",
     "nfs4",
@@ -193,18 +30,25 @@ const SERVERS: [&str; 14] = [
 ];
 
 /// How many disks may stand behind each other: encrypted on a volume on a partition, a file on one of those.
-#[cfg(target_os = "linux")]
 const DEEPEST: u32 = 8;
 
-#[cfg(target_os = "linux")]
-struct Drives<'a> {
+/// What is mounted, and the disks that the kernel knows.
+pub(super) struct Drives<'a> {
     sys: &'a Path,
     mounts: &'a str,
 }
 
-#[cfg(target_os = "linux")]
-impl Drives<'_> {
-    fn comings_and_goings(&self) -> Vec<PathBuf> {
+impl<'a> Drives<'a> {
+    /// Those of this machine, with what [`mounted`] said.
+    pub(super) fn now(mounts: &'a str) -> Self {
+        Self {
+            sys: Path::new("/sys"),
+            mounts,
+        }
+    }
+
+    /// As [`super::comings_and_goings`].
+    pub(super) fn comings_and_goings(&self) -> Vec<PathBuf> {
         let mounts = self.mounts.lines().filter_map(Mount::parse);
         let mut points: Vec<PathBuf> = mounts
             .filter(|mount| !SERVERS.contains(&mount.kind.as_str()) && !mount.kind.starts_with("fuse.gvfs"))
@@ -220,7 +64,8 @@ impl Drives<'_> {
         points
     }
 
-    fn judge(&self, path: &Path, depth: u32) -> OnThisComputer {
+    /// Where a folder is, whose path has no link in it. `depth`: how many disks were gone through on the way.
+    pub(super) fn judge(&self, path: &Path, depth: u32) -> OnThisComputer {
         // The last of several mounts on the same folder is the one that is seen.
         let mount = self
             .mounts
@@ -323,7 +168,6 @@ impl Drives<'_> {
     }
 }
 
-#[cfg(target_os = "linux")]
 fn both(a: OnThisComputer, b: OnThisComputer) -> OnThisComputer {
     use OnThisComputer::{No, Unknown, Yes};
     match (a, b) {
@@ -333,7 +177,6 @@ fn both(a: OnThisComputer, b: OnThisComputer) -> OnThisComputer {
     }
 }
 
-#[cfg(target_os = "linux")]
 fn says(file: &Path) -> Option<String> {
     fs::read_to_string(file)
         .ok()
@@ -341,24 +184,26 @@ fn says(file: &Path) -> Option<String> {
 }
 
 /// A folder "usb1" of sysfs: the root of a USB bus.
-#[cfg(target_os = "linux")]
 fn is_usb_bus(part: &str) -> bool {
     part.strip_prefix("usb")
         .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
+/// What is mounted now, as the kernel writes it; empty when it cannot be read.
+pub(super) fn mounted() -> String {
+    fs::read_to_string(MOUNTINFO).unwrap_or_default()
+}
+
 /// One line of mountinfo: `id parent major:minor root point options … - type source options`.
-#[cfg(target_os = "linux")]
-struct Mount {
+pub(super) struct Mount {
     device: String,
-    point: PathBuf,
+    pub(super) point: PathBuf,
     kind: String,
     source: String,
 }
 
-#[cfg(target_os = "linux")]
 impl Mount {
-    fn parse(line: &str) -> Option<Self> {
+    pub(super) fn parse(line: &str) -> Option<Self> {
         let (mount, source) = line.split_once(" - ")?;
         let mut mount = mount.split(' ').skip(2);
         let mut source = source.split(' ');
@@ -372,7 +217,6 @@ impl Mount {
 }
 
 /// Space, tab, line end and backslash are written as three octal digits.
-#[cfg(target_os = "linux")]
 fn unescape(field: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
         .iter()
@@ -380,7 +224,6 @@ fn unescape(field: &str) -> String {
 }
 
 #[cfg(test)]
-#[cfg(target_os = "linux")]
 mod tests {
     use std::os::unix::fs::symlink;
 
@@ -587,26 +430,5 @@ broken line
         };
         let expected = ["/media/me/image", "/mnt/stick", "/run/media/me/two words"].map(PathBuf::from);
         assert_eq!(drives.comings_and_goings(), expected);
-    }
-
-    #[test]
-    fn a_folder_that_is_not_there_yet_is_where_the_one_above_it_is() {
-        let home = tempfile::tempdir().unwrap();
-        let new = home.path().join("not").join("there").join("yet");
-        assert_eq!(
-            on_this_computer(&new, home.path()),
-            on_this_computer(home.path(), home.path())
-        );
-        assert_ne!(on_this_computer(&new, home.path()), OnThisComputer::No);
-        assert!(!home.path().join("not").exists());
-    }
-
-    #[test]
-    fn links_are_followed_before_judging() {
-        let dir = tempfile::tempdir().unwrap();
-        symlink("/proc", dir.path().join("link")).unwrap();
-        assert_eq!(nearest(&dir.path().join("link")).unwrap(), Path::new("/proc"));
-        assert!(!same_file_system(&dir.path().join("link"), dir.path()));
-        assert!(same_file_system(&dir.path().join("a/b"), dir.path()));
     }
 }
