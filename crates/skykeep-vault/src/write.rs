@@ -11,18 +11,20 @@
 //!
 //! Source: FORMAT.md, sections 4 to 6 and 9.
 
+mod again;
+mod blobs;
 mod commit;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use skykeep_atproto::verify::{BlobUse, SignedBy, VerifiedBlob, VerifiedRepo};
+use skykeep_atproto::verify::{SignedBy, VerifiedRepo};
 use skykeep_atproto::{Cid, Did, KeyHistory};
 
 use crate::Error;
-use crate::content::{Content, copy, reading};
+use crate::content::Content;
 use crate::key::WriterKey;
 use crate::layout::{AccountFile, AccountFolder, Checksum, VaultFile};
 use crate::list::{IdentityKind, Kind, List, Object};
@@ -33,7 +35,10 @@ use crate::staging::rejected;
 use crate::store::{Stored, Target};
 use crate::vault::Vault;
 
+pub use again::regenerate;
 pub use commit::Facts;
+
+use self::again::{again, car_content};
 
 /// Most increments on one base.
 pub const MAX_INCREMENTS: usize = 200;
@@ -240,64 +245,6 @@ impl Writer {
         Ok(PutRepo::Increment { bytes: stored.size })
     }
 
-    /// The blobs that a repository needs and that neither the chain nor this run has put.
-    pub fn lacks(&self, repo: &VerifiedRepo) -> Vec<BlobUse> {
-        repo.blobs()
-            .iter()
-            .filter(|blob| !self.has(&blob.cid))
-            .cloned()
-            .collect()
-    }
-
-    /// Whether a blob is part of the chain, or was put since.
-    pub fn has(&self, cid: &Cid) -> bool {
-        let kept = self.chain.as_ref().is_some_and(|chain| chain.blobs.contains_key(cid));
-        kept || self.added().blobs.contains_key(cid)
-    }
-
-    /// Takes a blob that lies in the vault already and that no list of the chain names: an earlier run put it and was
-    /// cut off. It is read and hashed. Answers whether it is there and sound.
-    ///
-    /// Errors: those of the place.
-    pub async fn adopt_blob(&self, blob: &BlobUse) -> Result<bool, Error> {
-        if blob.cid.codec() != skykeep_atproto::Codec::Raw {
-            return Ok(false);
-        }
-        let path = self.account.file(&AccountFile::Blob { cid: blob.cid });
-        let sum = Checksum(*blob.cid.digest());
-        let Some(size) = self.vault.size_if(&path, sum).await? else {
-            return Ok(false);
-        };
-        self.vault.store().confirm(&path).await?;
-        self.add_blob(blob, size);
-        Ok(true)
-    }
-
-    /// Stores a blob. It is hashed again while it is written. May run for several blobs at once.
-    ///
-    /// Errors: `Damaged` when `from` does not give the bytes that were verified; those of the place.
-    pub async fn put_blob<R: Read + Seek + Send + 'static>(
-        &self,
-        blob: &BlobUse,
-        verified: &VerifiedBlob,
-        from: R,
-    ) -> Result<(), Error> {
-        let file = AccountFile::Blob { cid: blob.cid };
-        if verified.cid() != blob.cid {
-            return Err(Error::invalid(file, "another blob was verified"));
-        }
-        let content = again(from);
-        let path = self.account.file(&file);
-        let sum = Checksum(*blob.cid.digest());
-        let target = || Target::Named {
-            path: path.clone(),
-            sum: Some(sum),
-        };
-        let stored = self.put(target, content).await?;
-        self.add_blob(blob, stored.size);
-        Ok(())
-    }
-
     /// Says that files of the chain are lost for good: the next repository is written whole, and the media among them
     /// are listed no more.
     pub fn lost(&mut self, files: &BTreeSet<AccountFile>) {
@@ -460,77 +407,9 @@ impl Writer {
         }
     }
 
-    fn add_blob(&self, blob: &BlobUse, size: u64) {
-        let object = Object {
-            name: AccountFile::Blob { cid: blob.cid },
-            size,
-            sum: Checksum(*blob.cid.digest()),
-            kind: Kind::Blob {
-                cid: blob.cid,
-                mime: blob.mime_type.to_string(),
-                record: blob.records.first().cloned().unwrap_or_default(),
-            },
-        };
-        self.added().blobs.insert(blob.cid, object);
-    }
-
     fn added(&self) -> MutexGuard<'_, Added> {
         self.added.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Writes a damaged or missing base or increment again, byte for byte, from a repository that has its blocks.
-///
-/// Errors: `Damaged` when the repository makes another file (another commit, or checked against another `from`);
-/// those of the place.
-pub async fn regenerate<S: Read + Seek + Send + 'static>(
-    vault: &Vault,
-    account: &AccountFolder,
-    object: &Object,
-    repo: &Arc<VerifiedRepo>,
-    sources: Vec<S>,
-) -> Result<(), Error> {
-    let sources = Arc::new(Mutex::new(sources));
-    let whole = matches!(object.kind, Kind::Base { .. });
-    let content = || {
-        let content = car_content(repo, &sources, whole);
-        std::future::ready(Ok(content))
-    };
-    vault
-        .put_object(&account.file(&object.name), object.sum, content)
-        .await
-        .map(drop)
-}
-
-/// Content that can be had more than once: a source that is read from its beginning each time.
-fn again<R: Read + Seek + Send + 'static>(source: R) -> impl Fn() -> Content {
-    let source = Arc::new(Mutex::new(source));
-    move || {
-        let source = Arc::clone(&source);
-        Content::produce(move |out| {
-            let mut source = source.lock().unwrap_or_else(PoisonError::into_inner);
-            source.rewind().map_err(reading)?;
-            copy(&mut *source, out)
-        })
-    }
-}
-
-/// A canonical CAR, made while it is stored.
-fn car_content<S: Read + Seek + Send + 'static>(
-    repo: &Arc<VerifiedRepo>,
-    sources: &Arc<Mutex<Vec<S>>>,
-    whole: bool,
-) -> Content {
-    let (repo, sources) = (Arc::clone(repo), Arc::clone(sources));
-    Content::produce(move |mut out: &mut dyn Write| {
-        let mut sources = sources.lock().unwrap_or_else(PoisonError::into_inner);
-        if whole {
-            repo.write_base(&mut sources, &mut out)?;
-        } else {
-            repo.write_increment(&mut sources, &mut out)?;
-        }
-        Ok(())
-    })
 }
 
 /// What a snapshot consists of, if its lists can be read.
