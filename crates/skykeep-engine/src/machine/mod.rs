@@ -1,13 +1,14 @@
 //! The machine: whether there is a network, what it runs on, and whether it has just woken up.
 //!
 //! Read into [`MachineFacts`], which [`crate::schedule`] takes as an argument. Promise: what is not known is said to be
-//! not known, and nothing here waits for long or fails. Linux says all of it, macOS what feeds it; other systems, for now, only the clock.
+//! not known, and nothing here waits for long or fails. Linux says all of it,
+//! macOS and Windows what feeds it; other systems only the clock.
 
+#[cfg(any(target_os = "macos", windows))]
+mod battery;
 #[cfg(target_os = "linux")]
 mod bus;
 pub mod drive;
-#[cfg(target_os = "macos")]
-mod macos;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod mock;
@@ -191,25 +192,16 @@ impl Machine {
         }
     }
 
-    #[cfg(target_os = "macos")]
+    #[cfg(not(target_os = "linux"))]
     fn facts(&mut self) -> MachineFacts {
-        let (on_battery, battery) = macos::supply();
+        #[cfg(any(target_os = "macos", windows))]
+        let (on_battery, battery) = battery::supply();
+        #[cfg(not(any(target_os = "macos", windows)))]
+        let (on_battery, battery) = (None, None);
         MachineFacts {
             network: if self.loopback { Network::Up } else { Network::Unknown },
             on_battery,
             battery,
-            metered: None,
-            awake_since: self.awake_since,
-            dozes: self.dozes(),
-        }
-    }
-
-    #[cfg(not(any(target_os = "linux", target_os = "macos")))]
-    fn facts(&mut self) -> MachineFacts {
-        MachineFacts {
-            network: if self.loopback { Network::Up } else { Network::Unknown },
-            on_battery: None,
-            battery: None,
             metered: None,
             awake_since: self.awake_since,
             dozes: self.dozes(),
