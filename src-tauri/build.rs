@@ -2,6 +2,8 @@
 //!
 //! A build script runs in the repository's root, so every path here is relative to it.
 
+mod later;
+
 use std::fs;
 use std::path::Path;
 
@@ -19,4 +21,5 @@ fn main() {
         .capabilities_path_pattern("./src-tauri/capabilities/**/*")
         .windows_attributes(windows);
     tauri_build::try_build(attributes).expect("tauri.conf.json, capabilities and icons are in order");
+    later::link("skykeep");
 }

@@ -1,8 +1,9 @@
 //! Back to the tray, as if the window had never been open.
 //!
 //! What the web view brings into this process outlives the last window: libraries, caches, a network process. They are more
-//! than all the rest of Skykeep. So some seconds after the window was closed the program begins anew, hidden, in the same
-//! process (`exec`): its number, its terminal, its place in the session and its environment stay, the memory does not.
+//! than all the rest of Skykeep, which loads none of them before its first window (`src-tauri/later`). So some seconds after
+//! the window was closed the program begins anew, hidden, in the same process (`exec`): its number, its terminal, its place in
+//! the session and its environment stay, the memory does not.
 //!
 //! - Nothing is cut off: it waits until no run, no command of the window or the tray, no request of the command line and no
 //!   notification that can still be clicked is in hand.

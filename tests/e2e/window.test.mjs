@@ -160,14 +160,21 @@ describe('out of the way', () => {
       (all) => all.match(/^WebKit.*/gm) ?? [],
       () => [],
     );
+  const webLibraries = () => {
+    const maps = fs.readFileSync(`/proc/${pid}/maps`, 'utf8');
+    return [...new Set(maps.match(/\blib(webkit2gtk|javascriptcoregtk|soup)-/g))];
+  };
 
   step('closing the window leaves Skykeep in the tray, without anything of its web view', async () => {
     pid = await story.pid();
     assert.equal((await webView()).length, 2);
+    assert.equal(webLibraries().length, 3);
     await closeWindow(story.env);
     // The same process, for whoever watches it.
     assert.equal(await atRest(story.env), pid);
     assert.deepEqual(await webView(), []);
+    // Other processors load them at the start.
+    if (process.arch === 'x64') assert.deepEqual(webLibraries(), []);
     await until('the tray to know how things stand', async () => (await firstInTray()) === 'Posts are kept');
     assert.deepEqual(await story.tray(), [
       'Posts are kept',
