@@ -58,12 +58,18 @@ pub(crate) fn build_programs(project: &Project) -> Outcome<()> {
     process::must("cargo build", build.args(["--features", "skykeep/custom-protocol"]))
 }
 
-/// What `tauri.conf.json` cannot say: where the command line was built, and what both programs are linked to.
+/// What is loaded with the first window. The programs are not linked to it, so nobody else says which version will do: it is
+/// the one for which Tauri's web view is compiled (wry's feature `webkit2gtk/v2_40`).
+const WEB_VIEW: &str = "libwebkit2gtk-4.1-0 (>= 2.40)";
+
+/// What `tauri.conf.json` cannot say: where the command line was built, and what both programs need.
 fn contents(project: &Project) -> Outcome<Value> {
     let command_line = project.built("release", COMMAND_LINE).display().to_string();
+    let mut depends = libraries(project)?;
+    depends.push(WEB_VIEW.to_owned());
     let files = json!({ format!("/usr/bin/{COMMAND_LINE}"): command_line });
     let linux = json!({
-        "deb": { "files": files, "depends": libraries(project)? },
+        "deb": { "files": files, "depends": depends },
         "rpm": { "files": files },
     });
     Ok(json!({ "bundle": { "linux": linux } }))
@@ -137,7 +143,7 @@ fn problems_of_control(control: &str) -> Vec<String> {
     for (name, wanted) in [
         ("Package", "skykeep"),
         ("Depends", "libc6 (>= "),
-        ("Depends", "libwebkit2gtk-4.1-0"),
+        ("Depends", WEB_VIEW),
         ("Depends", "libgtk-3-0"),
     ] {
         if !field(name).contains(wanted) {
@@ -232,7 +238,7 @@ mod tests {
     #[test]
     fn a_package_must_say_what_it_is_and_what_it_needs() {
         let good = "Package: skykeep\nMaintainer: The Skykeep authors\nDescription: Keeps accounts\n\
-                    Depends: libwebkit2gtk-4.1-0, libgtk-3-0, libc6 (>= 2.34)\n";
+                    Depends: libwebkit2gtk-4.1-0 (>= 2.40), libgtk-3-0, libc6 (>= 2.34)\n";
         assert!(problems_of_control(good).is_empty());
         assert_eq!(
             problems_of_control(&good.replace("libgtk-3-0, ", "")),
