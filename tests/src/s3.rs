@@ -3,15 +3,21 @@
 //! A server lives as long as the value: dropping it ends the server and removes what it kept, and if the test is killed
 //! the closing pipe does the same. It listens on 127.0.0.1 alone, on ports that were free.
 
+mod cluster;
+mod running;
+
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
+
+pub use self::cluster::{Cluster, ClusterKind};
+
+use self::running::Running;
 
 /// What `tests/s3/setup.mjs` installs; its hash names the folder.
 const WANTED: &[u8] = include_bytes!("../s3/requirements.txt");
@@ -24,6 +30,11 @@ const GRPC: u16 = 10_000;
 pub const KEY: &str = "AKIDSKYKEEPTESTS";
 /// Its secret.
 pub const SECRET: &str = "wJalrXUtnFEMI-not-a-real-secret";
+/// An access key that may list, read and write, and nothing that concerns the bucket itself: what an app should be
+/// given. SeaweedFS alone knows it.
+pub const APP_KEY: &str = "AKIDSKYKEEPAPP";
+/// Its secret.
+pub const APP_SECRET: &str = "cQyuWkjNEXAMPLE-not-a-real-secret";
 /// An access key that may only list and read. SeaweedFS alone knows it.
 pub const READER_KEY: &str = "AKIDSKYKEEPREADER";
 /// Its secret.
@@ -58,15 +69,18 @@ pub struct S3Server {
     kind: Kind,
     /// S3 first; the others are SeaweedFS's own.
     ports: [u16; 4],
+    encrypted: bool,
     running: Option<Running>,
     folder: tempfile::TempDir,
 }
 
-#[derive(Debug)]
-struct Running {
-    shell: Child,
-    /// Held open: the server ends when it closes.
-    stdin: Option<ChildStdin>,
+/// What a server shows who it is with, in PEM.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    /// The certificate, and those that vouch for it.
+    pub chain: String,
+    /// Its private key.
+    pub key: String,
 }
 
 impl S3Server {
@@ -74,11 +88,27 @@ impl S3Server {
     ///
     /// Errors: `NotFound` when `tests/s3/setup.mjs` has not been run; `TimedOut` with the end of what the server said.
     pub fn start(kind: Kind) -> io::Result<Self> {
+        Self::begin(kind, None)
+    }
+
+    /// A SeaweedFS that speaks TLS alone, and takes a bucket's name in its path as well as in front of `localhost`.
+    ///
+    /// Errors: as [`S3Server::start`].
+    pub fn start_encrypted(certificate: &Certificate) -> io::Result<Self> {
+        Self::begin(Kind::SeaweedFs, Some(certificate))
+    }
+
+    fn begin(kind: Kind, certificate: Option<&Certificate>) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("skykeep-s3-").tempdir()?;
         fs::create_dir(folder.path().join("data"))?;
+        if let Some(Certificate { chain, key }) = certificate {
+            fs::write(folder.path().join("chain.pem"), chain)?;
+            fs::write(folder.path().join("key.pem"), key)?;
+        }
         let mut server = Self {
             kind,
             ports: free_ports()?,
+            encrypted: certificate.is_some(),
             running: None,
             folder,
         };
@@ -106,7 +136,8 @@ impl S3Server {
 
     /// Its address.
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port())
+        let scheme = if self.encrypted { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port())
     }
 
     /// Its S3 port.
@@ -118,19 +149,13 @@ impl S3Server {
     pub fn make_bucket(&self, name: &str) -> io::Result<()> {
         match self.kind {
             Kind::Rclone => fs::create_dir_all(self.data().join(name)),
-            // A bucket is a folder of its filer.
-            Kind::SeaweedFs => self.until(|| ask(self.ports[1], "POST", &format!("/buckets/{name}/"), "").map(drop)),
+            Kind::SeaweedFs => until(&self.log(), || make_weed_bucket(self.ports[1], name)),
         }
     }
 
     /// Ends it as a power cut would (SIGKILL); what it had kept stays.
     pub fn kill(&mut self) -> io::Result<()> {
-        let Some(mut running) = self.running.take() else {
-            return Ok(());
-        };
-        // Closing its pipe makes the shell kill the server and wait for it.
-        drop(running.stdin.take());
-        running.shell.wait().map(drop)
+        self.running.take().map_or(Ok(()), Running::kill)
     }
 
     /// Where rclone keeps a file or folder of [`BUCKET`]: what is done to it there, the server has not done. `None` for
@@ -156,16 +181,9 @@ impl S3Server {
     /// Starts it again, with its old port and everything it kept, and waits until it listens.
     pub fn start_again(&mut self) -> io::Result<()> {
         let program = program(self.kind)?;
-        let log = || fs::File::options().create(true).append(true).open(self.log());
-        let mut shell = Command::new("sh");
-        let lifeline = "\"$@\" </dev/null & cat >/dev/null; kill -9 $!; wait $! 2>/dev/null";
-        shell.args(["-c", lifeline, "sh"]).arg(program).args(self.arguments()?);
-        shell.current_dir(self.folder.path());
-        shell.stdin(Stdio::piped()).stdout(log()?).stderr(log()?);
-        let mut shell = shell.spawn()?;
-        let stdin = shell.stdin.take();
-        self.running = Some(Running { shell, stdin });
-        self.until(|| TcpStream::connect(("127.0.0.1", self.port())).map(drop))
+        let (arguments, log) = (self.arguments()?, self.log());
+        self.running = Some(Running::start(&program, &arguments, self.folder.path(), &log)?);
+        until(&log, || listens(self.port()))
     }
 
     fn arguments(&self) -> io::Result<Vec<String>> {
@@ -175,21 +193,15 @@ impl S3Server {
                 "serve s3 --addr 127.0.0.1:{s3} --auth-key {KEY},{SECRET} --vfs-cache-mode off --config /dev/null data"
             ),
             Kind::SeaweedFs => {
-                let identity = |name: &str, key: &str, secret: &str, actions: &str| {
-                    format!(
-                        r#"{{"name":"{name}","credentials":[{{"accessKey":"{key}","secretKey":"{secret}"}}],"actions":[{actions}]}}"#
-                    )
+                fs::write(self.folder.path().join("s3.json"), weed_identities())?;
+                let encrypted = match self.encrypted {
+                    true => "-s3.cert.file=chain.pem -s3.key.file=key.pem -s3.domainName=localhost",
+                    false => "",
                 };
-                let admin = identity("admin", KEY, SECRET, r#""Admin","Read","Write","List","Tagging""#);
-                let reader = identity("reader", READER_KEY, READER_SECRET, r#""Read","List""#);
-                fs::write(
-                    self.folder.path().join("s3.json"),
-                    format!(r#"{{"identities":[{admin},{reader}]}}"#),
-                )?;
                 format!(
                     "server -dir=data -ip=127.0.0.1 -ip.bind=127.0.0.1 -master.port={master} -volume.port={volume} \
                      -filer -filer.port={filer} -s3 -s3.port={s3} -s3.port.iceberg=0 -s3.port.lance=0 \
-                     -s3.config=s3.json -master.volumeSizeLimitMB=64 -volume.max=400 -master.telemetry=false"
+                     -s3.config=s3.json -master.volumeSizeLimitMB=64 -volume.max=400 -master.telemetry=false {encrypted}"
                 )
             }
         };
@@ -203,46 +215,56 @@ impl S3Server {
     fn log(&self) -> PathBuf {
         self.folder.path().join("log")
     }
+}
 
-    /// Tries until it works. Errors: `TimedOut`.
-    fn until(&self, mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-        let began = Instant::now();
-        loop {
-            match attempt() {
-                Ok(()) => return Ok(()),
-                Err(error) if began.elapsed() > BEGIN_LIMIT => {
-                    let log = fs::read_to_string(self.log()).unwrap_or_default();
-                    let end: Vec<&str> = log.lines().rev().take(20).collect();
-                    let text = format!(
-                        "{error}; {} said, last line first: {}",
-                        self.kind.program(),
-                        end.join("\n")
-                    );
-                    return Err(io::Error::new(io::ErrorKind::TimedOut, text));
-                }
-                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+/// Tries until it works. Errors: `TimedOut`, with the end of what was said.
+fn until(log: &Path, mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    let began = Instant::now();
+    loop {
+        match attempt() {
+            Ok(()) => return Ok(()),
+            Err(error) if began.elapsed() > BEGIN_LIMIT => {
+                let text = format!("{error}; {}", log_end(log));
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
             }
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
         }
     }
 }
 
-impl Drop for S3Server {
-    fn drop(&mut self) {
-        self.kill().ok();
-    }
+fn log_end(log: &Path) -> String {
+    let log = fs::read_to_string(log).unwrap_or_default();
+    let end: Vec<&str> = log.lines().rev().take(20).collect();
+    format!("what was said, last line first: {}", end.join("\n"))
+}
+
+fn listens(port: u16) -> io::Result<()> {
+    TcpStream::connect(("127.0.0.1", port)).map(drop)
+}
+
+/// Who may do what. Source: SeaweedFS, "Amazon S3 API", static configuration.
+fn weed_identities() -> String {
+    let identity = |name: &str, key: &str, secret: &str, actions: &str| {
+        format!(
+            r#"{{"name":"{name}","credentials":[{{"accessKey":"{key}","secretKey":"{secret}"}}],"actions":[{actions}]}}"#
+        )
+    };
+    let admin = identity("admin", KEY, SECRET, r#""Admin","Read","Write","List","Tagging""#);
+    let app = identity("app", APP_KEY, APP_SECRET, r#""Read","Write","List""#);
+    let reader = identity("reader", READER_KEY, READER_SECRET, r#""Read","List""#);
+    format!(r#"{{"identities":[{admin},{app},{reader}]}}"#)
+}
+
+/// A bucket is a folder of its filer.
+fn make_weed_bucket(filer: u16, name: &str) -> io::Result<()> {
+    ask(filer, "POST", &format!("/buckets/{name}/"), "").map(drop)
 }
 
 /// An installed program. Errors: `NotFound`.
 fn program(kind: Kind) -> io::Result<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .filter(|text| !text.is_empty())
-        .map(PathBuf::from);
-    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
     let hash = Sha256::digest(WANTED);
     let name: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let program = cache
-        .or_else(home)
-        .map(|cache| cache.join("skykeep/s3-servers").join(name).join("bin"));
+    let program = cache().map(|cache| cache.join("s3-servers").join(name).join("bin"));
     let program = program
         .map(|folder| folder.join(kind.program()))
         .filter(|program| program.exists());
@@ -252,9 +274,18 @@ fn program(kind: Kind) -> io::Result<PathBuf> {
     })
 }
 
+/// Where Skykeep keeps what it installs for its tests.
+fn cache() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .filter(|text| !text.is_empty())
+        .map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+    Some(cache.or_else(home)?.join("skykeep"))
+}
+
 /// Ports that are free now, with those above them that SeaweedFS takes too.
-fn free_ports() -> io::Result<[u16; 4]> {
-    let mut ports = [0; 4];
+fn free_ports<const N: usize>() -> io::Result<[u16; N]> {
+    let mut ports = [0; N];
     let mut held = Vec::new();
     for port in &mut ports {
         *port = loop {
