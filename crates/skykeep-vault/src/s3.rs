@@ -16,6 +16,7 @@
 mod abilities;
 mod download;
 mod keys;
+mod notes;
 mod patience;
 mod provider;
 mod question;
@@ -385,10 +386,10 @@ impl Bucket {
         }
     }
 
-    /// Uploads in parts have no names that tell whose they are: those that this process does not work on go when they
-    /// are old. What [`Bucket::try_out`] was stopped at has one.
+    /// Uploads in parts have no names that tell whose they are. Those that this computer noted go at once, all others
+    /// that this process does not work on when they are old. What [`Bucket::try_out`] was stopped at has a name.
     async fn sweep(&self, now: Timestamp) -> Result<u64, Error> {
-        let mut swept = 0;
+        let mut swept = self.sweep_noted().await?;
         for upload in self.unfinished().await? {
             let old = upload.initiated.is_some_and(|time| now.duration_since(time) > STALE);
             if !old || !upload.key.starts_with(&self.address.prefix) || self.active().contains(&upload.upload_id) {
@@ -400,6 +401,22 @@ impl Bucket {
             }
         }
         Ok(swept + self.sweep_probes().await?)
+    }
+
+    async fn sweep_noted(&self) -> Result<u64, Error> {
+        let (scratch, writer, base) = (self.scratch.clone(), self.writer, self.address.base.clone());
+        let left = blocking(move || Ok(notes::left(&scratch, &writer, &base))).await?;
+        let mut swept = 0;
+        for (file, note) in left {
+            match self.abort(&note.key, &note.upload).await {
+                Ok(()) => {
+                    swept += 1;
+                    notes::forget(file).await;
+                }
+                Err(failed) => tracing::debug!(key = note.key, %failed, "an upload of ours stays"),
+            }
+        }
+        Ok(swept)
     }
 
     async fn unfinished(&self) -> Result<Vec<question::Unfinished>, Error> {

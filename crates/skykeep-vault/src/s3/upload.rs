@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::SemaphorePermit;
 
+use super::notes::{Kept, Note};
 use super::question::Head;
 use super::whole::Whole;
 use super::wire::{Failed, failed};
@@ -237,6 +238,7 @@ impl Bucket {
         let store = self.store();
         let create = || async { store.create_multipart(location).await.map_err(|error| failed(&error)) };
         let mut upload = Upload::begin(self, location, self.patience.persist(0, create).await?);
+        upload.note().await.map_err(Ended::Here)?;
         let size = whole.size.div_ceil(MAX_PARTS).next_multiple_of(1 << 20).max(PART);
         let mut parts = Vec::new();
         let mut running = FuturesOrdered::new();
@@ -263,6 +265,7 @@ impl Bucket {
         while let Some(part) = running.next().await {
             parts.push(part?);
         }
+        drop(running);
         let (sum, of_parts) = hashes.finish(parts.len());
         if sum != whole.sum {
             let error = Error::damaged(location, "the file changed while it was read");
@@ -277,7 +280,7 @@ impl Bucket {
             complete.await.map_err(|error| failed(&error))
         };
         self.patience.persist(0, complete).await?;
-        upload.done = true;
+        upload.end().await;
         Ok(Sent::Acknowledged(Some(of_parts)))
     }
 
@@ -325,6 +328,7 @@ struct Upload {
     bucket: Arc<Bucket>,
     location: Key,
     id: MultipartId,
+    note: Option<Kept>,
     done: bool,
 }
 
@@ -335,7 +339,27 @@ impl Upload {
             bucket: Arc::clone(bucket),
             location: location.clone(),
             id,
+            note: None,
             done: false,
+        }
+    }
+
+    /// So that it is found when this process is killed.
+    async fn note(&mut self) -> Result<(), Error> {
+        let (scratch, writer) = (self.bucket.scratch().to_owned(), self.bucket.writer);
+        let note = Note {
+            base: self.bucket.address.base.clone(),
+            key: self.location.to_string(),
+            upload: self.id.clone(),
+        };
+        self.note = blocking(move || Ok(Kept::write(&scratch, &writer, &note))).await?;
+        Ok(())
+    }
+
+    async fn end(&mut self) {
+        self.done = true;
+        if let Some(note) = self.note.take() {
+            note.forget().await;
         }
     }
 }
@@ -349,8 +373,12 @@ impl Drop for Upload {
         // What this cannot do, the sweep does.
         if let Ok(runtime) = Handle::try_current() {
             let (bucket, location, id) = (Arc::clone(&self.bucket), self.location.clone(), self.id.clone());
+            let note = self.note.take();
             runtime.spawn(async move {
-                let _ = bucket.plain.abort_multipart(&location, &id).await;
+                let aborted = bucket.plain.abort_multipart(&location, &id).await;
+                if let (Ok(()), Some(note)) = (aborted, note) {
+                    note.forget().await;
+                }
             });
         }
     }
