@@ -1,7 +1,7 @@
 //! From a reader to the bucket. See the top of [`super`] for what is promised and how.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -46,6 +46,8 @@ pub(super) enum Sent {
     Acknowledged(Option<String>),
     /// Somebody else was faster.
     Taken,
+    /// It is there now, and the answer that says who did it was lost: as far as anybody can tell, this upload.
+    Unanswered,
 }
 
 /// Why an upload in parts ended.
@@ -103,6 +105,13 @@ impl Bucket {
         };
         match sent.map_err(|error| self.too_large(error, &stored))? {
             Sent::Taken => self.found(&key, stored).await,
+            Sent::Unanswered => {
+                let found = self.found(&key, stored).await?;
+                Ok(Stored {
+                    existed: false,
+                    ..found
+                })
+            }
             Sent::Acknowledged(of_parts) => {
                 self.compare(&key, &stored, of_parts.as_deref()).await?;
                 Ok(stored)
@@ -168,7 +177,9 @@ impl Bucket {
     pub(super) async fn send(&self, location: &Key, bytes: Bytes, new: bool) -> Result<Sent, Error> {
         let payload = PutPayload::from(bytes);
         loop {
+            let tries = AtomicU32::new(0);
             let put = || async {
+                tries.fetch_add(1, Ordering::Relaxed);
                 let options = PutOptions {
                     mode: match new && self.conditions.load(Ordering::Relaxed) {
                         true => PutMode::Create,
@@ -181,7 +192,13 @@ impl Bucket {
             };
             match self.patience.persist(payload.content_length() as u64, put).await {
                 Ok(_) => return Ok(Sent::Acknowledged(None)),
-                Err(failed) if new && matches!(failed.status(), Some(304 | 412)) => return Ok(Sent::Taken),
+                Err(failed) if new && matches!(failed.status(), Some(304 | 412)) => {
+                    // An earlier try may have arrived, and be what is in the way of this one.
+                    return Ok(match tries.load(Ordering::Relaxed) {
+                        1 => Sent::Taken,
+                        _ => Sent::Unanswered,
+                    });
+                }
                 Err(failed) if self.do_without(&failed) => {}
                 Err(failed) => return Err(self.refused_upload(&failed)),
             }
@@ -223,7 +240,7 @@ impl Bucket {
                 Ok(sent) => return Ok(sent),
                 Err(Ended::Here(error)) => return Err(error),
                 // The answer to the last request may be all that was lost.
-                Err(Ended::Forgotten) if self.head(location.as_ref()).await?.is_some() => return Ok(Sent::Taken),
+                Err(Ended::Forgotten) if self.head(location.as_ref()).await?.is_some() => return Ok(Sent::Unanswered),
                 Err(Ended::Forgotten) if beginnings < BEGINNINGS => {
                     tracing::warn!(place = self.address.server, "an upload was forgotten and begins anew");
                 }

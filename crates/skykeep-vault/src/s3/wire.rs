@@ -181,7 +181,7 @@ impl Refusal {
         matches!(self.status, 408 | 429 | 500 | 502 | 503 | 504)
             || matches!(
                 self.code.as_str(),
-                "OperationAborted" | "RequestTimeout" | "SlowDown" | "InternalError"
+                "ConditionalRequestConflict" | "OperationAborted" | "RequestTimeout" | "SlowDown" | "InternalError"
             )
     }
 

@@ -70,6 +70,19 @@ impl StandIn {
         })
     }
 
+    /// Goes on to a real server, and breaks off instead of answering to the first so many uploads.
+    pub(super) fn that_loses_answers_to_uploads(server: u16, times: u64) -> Self {
+        let lost = AtomicU64::new(0);
+        Self::new(move |stream, _| {
+            forward_judged(stream, server, |request| {
+                match request.starts_with(b"PUT ") && lost.fetch_add(1, Ordering::SeqCst) < times {
+                    true => Verdict::LoseTheAnswer,
+                    false => Verdict::Pass,
+                }
+            });
+        })
+    }
+
     /// Speaks TLS with a certificate that nobody vouches for.
     pub(super) fn with_a_certificate_of_its_own() -> Self {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -139,4 +152,43 @@ fn forward(client: TcpStream, server: u16, limit: u64) {
     client.shutdown(Shutdown::Both).ok();
     upstream.shutdown(Shutdown::Both).ok();
     up.join().ok();
+}
+
+/// What becomes of a piece of a request.
+enum Verdict {
+    Pass,
+    LoseTheAnswer,
+}
+
+/// Forwards what `judge` lets pass: it sees each piece as it arrives, heads of requests whole.
+fn forward_judged(mut client: TcpStream, server: u16, judge: impl Fn(&[u8]) -> Verdict) {
+    let Ok(mut upstream) = TcpStream::connect(("127.0.0.1", server)) else {
+        return;
+    };
+    let lost = Arc::new(AtomicBool::new(false));
+    let (mut from_server, mut to_client) = (upstream.try_clone().unwrap(), client.try_clone().unwrap());
+    let down = {
+        let lost = Arc::clone(&lost);
+        std::thread::spawn(move || {
+            let mut piece = vec![0; 64 * 1024];
+            while let Ok(length @ 1..) = from_server.read(&mut piece) {
+                if lost.load(Ordering::SeqCst) || to_client.write_all(&piece[..length]).is_err() {
+                    break;
+                }
+            }
+            to_client.shutdown(Shutdown::Both).ok();
+        })
+    };
+    let mut piece = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = client.read(&mut piece) {
+        match judge(&piece[..length]) {
+            Verdict::Pass => {}
+            Verdict::LoseTheAnswer => lost.store(true, Ordering::SeqCst),
+        }
+        if upstream.write_all(&piece[..length]).is_err() {
+            break;
+        }
+    }
+    upstream.shutdown(Shutdown::Both).ok();
+    down.join().ok();
 }

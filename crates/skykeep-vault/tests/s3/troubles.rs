@@ -119,6 +119,20 @@ async fn a_server_that_is_busy_for_a_while_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_whose_answer_was_lost_is_not_somebody_else_s() {
+    for kind in Kind::ALL {
+        let server = server(kind);
+        let deaf = StandIn::that_loses_answers_to_uploads(server.port(), 2);
+        let store = super::at(&deaf.endpoint(), "lost");
+        for (name, expected) in [("a/one", false), ("a/one", true)] {
+            let stored = store.put(named(name, b"1"), Content::bytes(&b"1"[..])).await.unwrap();
+            assert_eq!(stored.existed, expected, "{kind:?}");
+        }
+        assert_eq!(read(&store, "a/one").await.unwrap(), b"1");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_breaks_off_is_taken_up_where_it_broke() {
     let server = server(Kind::Rclone);
     let large = bytes(5_000_000, 3);
