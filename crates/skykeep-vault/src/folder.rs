@@ -150,10 +150,7 @@ impl Store for FolderStore {
         self.blocking(move |root| {
             let mut listing = Listing::default();
             root.list(&folder, depth, 0, &mut listing)?;
-            listing.files.sort_unstable();
-            listing.folders.sort_unstable();
-            listing.foreign.sort_unstable();
-            Ok(listing)
+            Ok(listing.in_order())
         })
     }
 

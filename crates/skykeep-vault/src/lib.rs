@@ -40,7 +40,7 @@ pub use manifest::{
 };
 pub use reach::Reach;
 pub use read::{Contents, Finding, MAX_CHAIN, Snapshot, Snapshots};
-pub use s3::{Abilities, Addressing, Endpoint, PROVIDERS, Provider, S3Credentials, S3Settings, S3Store};
+pub use s3::{Abilities, Addressing, Endpoint, PROVIDERS, Provider, S3Credentials, S3Past, S3Settings, S3Store};
 pub use staging::{Released, Staging};
 pub use store::{Answer, Depth, Listing, Probe, Store, Stored, Target};
 pub use trouble::{Doing, Trouble};

@@ -17,11 +17,13 @@ mod abilities;
 mod download;
 mod keys;
 mod notes;
+mod past;
 mod patience;
 mod provider;
 mod question;
 mod settings;
 mod upload;
+mod versions;
 mod whole;
 mod wire;
 
@@ -40,6 +42,7 @@ use object_store::{ClientOptions, ObjectStoreExt as _, RetryConfig};
 use tokio::sync::Semaphore;
 
 pub use self::abilities::Abilities;
+pub use self::past::S3Past;
 pub use self::provider::{Endpoint, PROVIDERS, Provider};
 pub use self::settings::{Addressing, S3Credentials, S3Settings};
 
@@ -196,7 +199,7 @@ impl Store for S3Store {
     }
 
     fn get<'a>(&'a self, path: &'a StorePath) -> Answer<'a, Option<Content>> {
-        Box::pin(download::content(&self.bucket, path))
+        Box::pin(async move { download::content(&self.bucket, &self.bucket.key(path), None).await })
     }
 
     fn confirm<'a>(&'a self, path: &'a StorePath) -> Answer<'a, ()> {
@@ -237,6 +240,14 @@ impl Bucket {
     /// The name of a file in the bucket.
     fn key(&self, path: &StorePath) -> String {
         format!("{}{path}", self.address.prefix)
+    }
+
+    /// What the names of all that is in a folder begin with.
+    fn folder(&self, folder: &StorePath) -> String {
+        match folder.as_str() {
+            "" => self.address.prefix.clone(),
+            folder => format!("{}{folder}/", self.address.prefix),
+        }
     }
 
     /// As object_store wants it.
@@ -293,10 +304,7 @@ impl Bucket {
     }
 
     async fn list(&self, folder: &StorePath, depth: Depth) -> Result<Listing, Error> {
-        let prefix = match folder.as_str() {
-            "" => self.address.prefix.clone(),
-            folder => format!("{}{folder}/", self.address.prefix),
-        };
+        let prefix = self.folder(folder);
         let mut listing = Listing::default();
         let mut from: Option<String> = None;
         loop {
@@ -307,11 +315,7 @@ impl Bucket {
                 self.note_file(&prefix, &key, size, &mut listing);
             }
             for key in page.folders {
-                let name = self.relative(&key).trim_end_matches('/');
-                match name.parse() {
-                    Ok(path) => listing.folders.push(path),
-                    Err(_) => listing.foreign.push(name.to_owned()),
-                }
+                self.note_folder(&key, &mut listing);
             }
             if listing.files.len() + listing.foreign.len() > MAX_ENTRIES {
                 return Err(Error::TooLarge {
@@ -324,15 +328,23 @@ impl Bucket {
                 break;
             }
         }
-        listing.files.sort_unstable();
-        listing.folders.sort_unstable();
-        listing.foreign.sort_unstable();
-        Ok(listing)
+        Ok(listing.in_order())
     }
 
     /// Its name below our prefix.
     fn relative<'k>(&self, key: &'k str) -> &'k str {
         key.strip_prefix(&self.address.prefix).unwrap_or(key)
+    }
+
+    /// A folder, as a server names it: with a slash at its end. Each is noted once.
+    fn note_folder(&self, key: &str, listing: &mut Listing) {
+        let name = self.relative(key).trim_end_matches('/');
+        match name.parse() {
+            Ok(path) if listing.folders.last() == Some(&path) => {}
+            Ok(path) => listing.folders.push(path),
+            Err(_) if listing.foreign.last().is_some_and(|last| last == name) => {}
+            Err(_) => listing.foreign.push(name.to_owned()),
+        }
     }
 
     fn note_file(&self, prefix: &str, key: &str, size: u64, listing: &mut Listing) {
@@ -372,7 +384,7 @@ impl Bucket {
 
     /// Length and SHA-256 of what can be read now.
     async fn checksum(&self, key: &str) -> Result<Option<(u64, crate::layout::Checksum)>, Error> {
-        let Some(content) = download::open(self, key).await? else {
+        let Some(content) = download::open(self, key, None).await? else {
             return Ok(None);
         };
         content.checksum().await.map(Some)

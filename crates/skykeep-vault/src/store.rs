@@ -118,6 +118,16 @@ pub struct Listing {
     pub unreadable: Vec<String>,
 }
 
+impl Listing {
+    /// Ordered by name, as whoever lists promises.
+    pub(crate) fn in_order(mut self) -> Self {
+        self.files.sort_unstable();
+        self.folders.sort_unstable();
+        self.foreign.sort_unstable();
+        self
+    }
+}
+
 /// How a place is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {

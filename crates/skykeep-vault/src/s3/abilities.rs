@@ -1,12 +1,14 @@
 //! Trying a bucket out, and asking what its server can.
 //!
 //! Nobody is believed: a condition is honoured when the second of two requests is refused, a checksum is kept when it
-//! comes back. What only the bucket's owner may ask stays unknown.
+//! comes back, versions are kept when what was written has one, and a lock holds when that version cannot be deleted.
+//! What only the bucket's owner may ask stays unknown.
 
 use bytes::Bytes;
 use data_encoding::BASE64;
 use object_store::{ObjectStore as _, PutMode, PutOptions, PutPayload};
 
+use super::question::Head;
 use super::wire::{Failed, failed};
 use super::{Bucket, PAGE};
 use crate::Error;
@@ -17,18 +19,22 @@ use crate::trouble::{Doing, Trouble};
 /// How long what is written for a try is, in bytes.
 const TRY: usize = 4096;
 
-/// What a server and its bucket can, for people to choose by. `None`: these keys may not ask.
+/// How often what a try wrote is deleted: each of its requests may have left a version.
+const VERSIONS: u32 = 4;
+
+/// What a server and its bucket can, for people to choose by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Abilities {
     /// What is replaced or deleted stays as an earlier version.
-    pub versioning: Option<bool>,
-    /// For how many days nobody at all can delete what was written; 0: the bucket has no such rule.
+    pub versioning: bool,
+    /// For how many days nobody at all can delete what was written; 0: the bucket has no such rule, or one that did
+    /// not hold. `None`: these keys may not ask, and what was written does not tell.
     pub locked_days: Option<u32>,
     /// A request that must not replace anything is refused when it would.
     pub conditions: bool,
     /// A SHA-256 that is sent with an object is compared with its bytes, kept and told.
     pub checksums: bool,
-    /// These keys can delete: so can whoever steals them.
+    /// These keys can delete for good, every version: so can whoever steals them.
     pub deletes: bool,
     /// What is sent is encrypted on its way.
     pub encrypted: bool,
@@ -40,29 +46,54 @@ impl Bucket {
         self.page_of_root().await?;
         let place = Try::new(self)?;
         let tried = self.write_and_read(&place.key).await;
-        let deleted = self.delete(&place.key).await;
+        let removed = self.remove(&place.key).await;
         tried?;
-        deleted.or_else(allowed_without_deleting)
+        removed.map(drop)
     }
 
     pub(super) async fn examine(&self) -> Result<Abilities, Error> {
         self.page_of_root().await?;
         let place = Try::new(self)?;
         let tried = self.examine_at(&place.key).await;
-        let deleted = self.delete(&place.key).await;
-        let (conditions, checksums) = tried?;
-        let deletes = deleted.is_ok();
-        deleted.or_else(allowed_without_deleting)?;
-        let versioning = self.patience.persist(0, || self.asker.versioning()).await;
-        let lock = self.patience.persist(0, || self.asker.lock()).await;
+        let removed = self.remove(&place.key).await;
+        let (head, conditions, checksums) = tried?;
+        let deletes = removed?;
+        let rule = self.patience.persist(0, || self.asker.lock()).await;
+        let locked_days = match self.told(rule, None)? {
+            // What could be deleted was not locked.
+            _ if deletes => Some(0),
+            Some(rule) => Some(rule.unwrap_or_default()),
+            None => head.locked_days,
+        };
         Ok(Abilities {
-            versioning: self.told(versioning, false)?,
-            locked_days: self.told(lock, None)?.map(Option::unwrap_or_default),
+            versioning: head.version.is_some(),
+            locked_days,
             conditions,
             checksums,
             deletes,
             encrypted: self.settings.is_encrypted(),
         })
+    }
+
+    /// Removes what a try wrote, for good where that is allowed: then every version of it, without a mark. Answers
+    /// whether it was; a version that is locked stays, under a mark that it is deleted, until its time has come.
+    async fn remove(&self, key: &str) -> Result<bool, Error> {
+        for _ in 0..VERSIONS {
+            let version = match self.head(key).await? {
+                None => return Ok(true),
+                Some(head) => head.version,
+            };
+            let Some(version) = version else {
+                return self.delete(key).await.map(|()| true).or_else(forbidden);
+            };
+            let delete = || self.asker.delete_version(key, &version);
+            match self.patience.persist(0, delete).await {
+                Err(failed) if matches!(failed.status(), Some(400..=499)) => break,
+                Err(failed) => return Err(self.explain(Doing::Deleting, &failed)),
+                Ok(()) => {}
+            }
+        }
+        self.delete(key).await.map(|()| false).or_else(forbidden)
     }
 
     /// One answer about the bucket: `none` where the server has no such thing, and nothing where it does not tell us.
@@ -94,11 +125,13 @@ impl Bucket {
         }
     }
 
-    /// Whether conditions are honoured and checksums kept.
-    async fn examine_at(&self, key: &str) -> Result<(bool, bool), Error> {
+    /// What was written, as the server tells of it; whether conditions are honoured; whether checksums are kept.
+    async fn examine_at(&self, key: &str) -> Result<(Head, bool, bool), Error> {
         let sum = self.write_and_read(key).await?;
-        let head = self.head(key).await?;
-        let kept = head.and_then(|head| head.checksum) == Some(BASE64.encode(&sum.0));
+        let Some(head) = self.head(key).await? else {
+            return Err(self.unfaithful("what it acknowledged is not there"));
+        };
+        let kept = head.checksum == Some(BASE64.encode(&sum.0));
         let wrong = self.patience.persist(0, || self.asker.put_wrong(key)).await;
         let checksums = match wrong {
             Ok(()) => false,
@@ -122,7 +155,7 @@ impl Bucket {
             Err(failed) if matches!(failed.status(), Some(400 | 501)) => false,
             Err(failed) => return Err(self.explain(Doing::Writing, &failed)),
         };
-        Ok((conditions, checksums))
+        Ok((head, conditions, checksums))
     }
 
     /// Removes what stopped tries of this writer left.
@@ -137,7 +170,7 @@ impl Bucket {
         for (key, _) in page.files {
             let name = self.relative(&key);
             let left = is_part(name) && !active().contains(name);
-            if left && self.delete(&key).await.is_ok() {
+            if left && self.remove(&key).await.is_ok() {
                 swept += 1;
             }
         }
@@ -166,13 +199,13 @@ impl Drop for Try {
     }
 }
 
-/// Keys that may only add are good keys.
-fn allowed_without_deleting(error: Error) -> Result<(), Error> {
+/// Keys that may only add are good keys: it was not deleted, and that is all.
+fn forbidden(error: Error) -> Result<bool, Error> {
     match error {
         Error::Server {
             trouble: Trouble::Forbidden { .. },
             ..
-        } => Ok(()),
+        } => Ok(false),
         error => Err(error),
     }
 }

@@ -20,7 +20,7 @@ use super::Bucket;
 use super::wire::{Failed, failed};
 use crate::Error;
 use crate::content::Content;
-use crate::layout::{Checksum, StorePath};
+use crate::layout::Checksum;
 use crate::trouble::{Doing, Trouble};
 
 /// What is fetched whole at once, in bytes.
@@ -43,6 +43,7 @@ pub(super) enum Opened<'b> {
 pub(super) struct Arriving<B> {
     bucket: B,
     location: Key,
+    version: Option<String>,
     size: u64,
     tag: Option<String>,
     at: u64,
@@ -51,9 +52,9 @@ pub(super) struct Arriving<B> {
     fruitless: u32,
 }
 
-/// A file's content, or `None` when there is none.
-pub(super) async fn content(bucket: &Arc<Bucket>, path: &StorePath) -> Result<Option<Content>, Error> {
-    Ok(match open(bucket, &bucket.key(path)).await? {
+/// An object's content, of its newest version unless another one is named; `None` when there is none.
+pub(super) async fn content(bucket: &Arc<Bucket>, key: &str, version: Option<&str>) -> Result<Option<Content>, Error> {
+    Ok(match open(bucket, key, version).await? {
         None => None,
         Some(Opened::Small(bytes)) => Some(Content::bytes(bytes)),
         Some(Opened::Large(arriving)) => {
@@ -63,11 +64,16 @@ pub(super) async fn content(bucket: &Arc<Bucket>, path: &StorePath) -> Result<Op
     })
 }
 
-/// Asks for an object.
-pub(super) async fn open<'b>(bucket: &'b Bucket, key: &str) -> Result<Option<Opened<'b>>, Error> {
+/// Asks for an object, as [`content`].
+pub(super) async fn open<'b>(
+    bucket: &'b Bucket,
+    key: &str,
+    version: Option<&str>,
+) -> Result<Option<Opened<'b>>, Error> {
     let location = &Bucket::location(key)?;
     let ask = || async {
-        let result = bucket.plain.get_opts(location, GetOptions::default()).await;
+        let options = GetOptions::default().with_version(version);
+        let result = bucket.plain.get_opts(location, options).await;
         let result = result.map_err(|error| failed(&error))?;
         let meta = result.meta.clone();
         let mut pieces = result.into_stream();
@@ -88,6 +94,7 @@ pub(super) async fn open<'b>(bucket: &'b Bucket, key: &str) -> Result<Option<Ope
         Ok((meta, Err(pieces))) => Ok(Some(Opened::Large(Arriving {
             bucket,
             location: location.clone(),
+            version: version.map(str::to_owned),
             size: meta.size,
             tag: meta.e_tag,
             at: 0,
@@ -126,6 +133,7 @@ impl<B> Arriving<B> {
         Arriving {
             bucket,
             location: self.location,
+            version: self.version,
             size: self.size,
             tag: self.tag,
             at: self.at,
@@ -164,6 +172,7 @@ impl<B: std::ops::Deref<Target = Bucket>> Arriving<B> {
             let range = GetOptions {
                 // All of it is no part: rclone answers that with 200.
                 range: (from > 0).then_some(GetRange::Bounded(from..self.size)),
+                version: self.version.clone(),
                 ..GetOptions::default()
             };
             let result = bucket.plain.get_opts(location, range).await;

@@ -2,7 +2,7 @@
 //!
 //! object_store lists no names that it could not write itself, shows no stored checksum, and knows no bucket settings;
 //! the questions for those are here. Source: Amazon S3, API reference (HeadObject, ListObjectsV2,
-//! ListMultipartUploads, GetBucketVersioning, GetObjectLockConfiguration).
+//! ListMultipartUploads, GetObjectLockConfiguration).
 
 use std::sync::Arc;
 
@@ -37,6 +37,11 @@ pub(super) struct Head {
     pub(super) size: u64,
     /// What the server holds as its SHA-256, base64; for one of several parts that of their checksums, and `-<parts>`.
     pub(super) checksum: Option<String>,
+    /// Which version it is; `None` where none are kept.
+    pub(super) version: Option<String>,
+    /// For how many days from when it was written nobody at all can delete this version; 0 when somebody can. `None`
+    /// when that is not told.
+    pub(super) locked_days: Option<u32>,
 }
 
 /// One page of a listing, keys as they are in the bucket.
@@ -91,12 +96,6 @@ struct Uploads {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Versioning {
-    status: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
 struct ObjectLock {
     object_lock_enabled: Option<String>,
     rule: Option<LockRule>,
@@ -123,7 +122,7 @@ impl Asker {
 
     /// An object's head, with its stored checksum where the server keeps one; `None` when there is no such object.
     pub(super) async fn head(&self, key: &str) -> Result<Option<Head>, Failed> {
-        let url = format!("{}/{key}", self.address.base);
+        let url = self.url(key);
         let response = match self
             .send(Method::HEAD, &url, &[("x-amz-checksum-mode", "ENABLED")])
             .await
@@ -142,12 +141,14 @@ impl Asker {
         Ok(Some(Head {
             size: size.ok_or_else(|| Failed::unusable("a head without a length"))?,
             checksum: header("x-amz-checksum-sha256").map(str::to_owned),
+            version: header("x-amz-version-id").filter(|id| *id != "null").map(str::to_owned),
+            locked_days: locked_days(header),
         }))
     }
 
     /// Stores nothing under this name, with the SHA-256 of something else: whoever compares refuses that.
     pub(super) async fn put_wrong(&self, key: &str) -> Result<(), Failed> {
-        let url = format!("{}/{key}", self.address.base);
+        let url = self.url(key);
         let wrong = BASE64.encode(&Checksum::of(b"something else").0);
         let headers = [("content-length", "0"), ("x-amz-checksum-sha256", wrong.as_str())];
         self.send(Method::PUT, &url, &headers).await.map(drop)
@@ -178,12 +179,6 @@ impl Asker {
         Ok(self.ask::<Uploads>(&query).await?.upload)
     }
 
-    /// Whether the bucket keeps the versions of an object.
-    pub(super) async fn versioning(&self) -> Result<bool, Failed> {
-        let versioning: Versioning = self.ask(&[("versioning", String::new())]).await?;
-        Ok(versioning.status.as_deref() == Some("Enabled"))
-    }
-
     /// For how many days what is written can be deleted by nobody, when there is such a rule; 0 when the bucket could
     /// have one and has none.
     pub(super) async fn lock(&self) -> Result<Option<u32>, Failed> {
@@ -191,8 +186,18 @@ impl Asker {
         Ok(lock.days())
     }
 
+    /// Where an object is.
+    pub(super) fn url(&self, key: &str) -> String {
+        format!("{}/{key}", self.address.base)
+    }
+
     /// A question about the bucket.
     async fn ask<T: DeserializeOwned>(&self, query: &[(&str, String)]) -> Result<T, Failed> {
+        quick_xml::de::from_str(&self.ask_for_text(query).await?)
+            .map_err(|error| Failed::unusable(format!("an answer that is not understood: {error}")))
+    }
+
+    pub(super) async fn ask_for_text(&self, query: &[(&str, String)]) -> Result<String, Failed> {
         let query: Vec<String> = query
             .iter()
             .map(|(name, value)| match value.is_empty() && *name != "prefix" {
@@ -210,12 +215,15 @@ impl Asker {
                 return Err(Failed::unusable("an answer that is too long"));
             }
         }
-        let text = String::from_utf8_lossy(&body);
-        quick_xml::de::from_str(&text)
-            .map_err(|error| Failed::unusable(format!("an answer that is not understood: {error}")))
+        Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
-    async fn send(&self, method: Method, url: &str, headers: &[(&str, &str)]) -> Result<HttpResponse, Failed> {
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<HttpResponse, Failed> {
         let mut builder = http::Request::builder().method(method).uri(url);
         for (name, value) in headers {
             builder = builder.header(*name, *value);
@@ -264,12 +272,24 @@ impl ObjectLock {
     }
 }
 
+/// As [`Head::locked_days`], from an object's headers. A lock that some may open protects from nobody who has the keys.
+fn locked_days<'a>(header: impl Fn(&str) -> Option<&'a str>) -> Option<u32> {
+    if header("x-amz-object-lock-mode")? != "COMPLIANCE" {
+        return Some(0);
+    }
+    let until: Timestamp = header("x-amz-object-lock-retain-until-date")?.parse().ok()?;
+    let written = jiff::fmt::rfc2822::parse(header("last-modified")?).ok()?.timestamp();
+    // Rounded: servers lock from when they began to write.
+    let hours = until.duration_since(written).as_hours() + 12;
+    u32::try_from(hours / 24).ok()
+}
+
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
 /// Percent-encodes everything but what signatures leave alone. Source: AWS Signature Version 4, "UriEncode".
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -281,7 +301,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// Undoes percent-encoding; `+` is a blank. What is no UTF-8 shows as such.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let pair = format!("key={text}");
     let value = url::form_urlencoded::parse(pair.as_bytes())
         .next()
@@ -350,6 +370,25 @@ mod tests {
         check(&rule("<Mode>COMPLIANCE</Mode><Days>30</Days>"), Some(30));
         check(&rule("<Mode>COMPLIANCE</Mode><Years>2</Years>"), Some(730));
         check(&rule("<Mode>GOVERNANCE</Mode><Days>30</Days>"), Some(0));
+    }
+
+    #[test]
+    fn an_object_tells_how_long_it_is_locked() {
+        let check = |mode: Option<&'static str>, until: &'static str, expected: Option<u32>| {
+            let found = locked_days(|name| match name {
+                "x-amz-object-lock-mode" => mode,
+                "x-amz-object-lock-retain-until-date" => Some(until),
+                "last-modified" => Some("Sun, 22 Nov 2026 14:00:01 GMT"),
+                _ => None,
+            });
+            assert_eq!(found, expected, "{mode:?} {until}");
+        };
+        check(None, "2026-12-22T14:00:00Z", None);
+        check(Some("COMPLIANCE"), "2026-12-22T14:00:00Z", Some(30));
+        check(Some("COMPLIANCE"), "2026-11-23T14:00:00.25Z", Some(1));
+        check(Some("COMPLIANCE"), "2025-11-23T14:00:00Z", None);
+        check(Some("COMPLIANCE"), "soon", None);
+        check(Some("GOVERNANCE"), "2026-12-22T14:00:00Z", Some(0));
     }
 
     #[test]

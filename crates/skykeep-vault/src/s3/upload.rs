@@ -155,7 +155,7 @@ impl Bucket {
 
     /// Whether what is there now is what was sent: by its length, and by its SHA-256 where the server has one.
     async fn compare(&self, key: &str, stored: &Stored, of_parts: Option<&str>) -> Result<(), Error> {
-        let Some(Head { size, checksum }) = self.head(key).await? else {
+        let Some(Head { size, checksum, .. }) = self.head(key).await? else {
             return Err(self.unfaithful("what it acknowledged is not there"));
         };
         if size != stored.size {
