@@ -361,7 +361,7 @@ impl Bucket {
     }
 
     /// Copies, compares, and only then deletes; whoever was stopped in between finds the copy and goes on.
-    async fn set_aside(&self, from: &StorePath, to: &StorePath) -> Result<(), Error> {
+    async fn set_aside(self: &Arc<Self>, from: &StorePath, to: &StorePath) -> Result<(), Error> {
         let (source, target) = (self.key(from), self.key(to));
         let Some(sum) = self.checksum(&source).await? else {
             return Err(Error::Absent { name: from.to_string() });
@@ -369,17 +369,32 @@ impl Bucket {
         match self.checksum(&target).await? {
             Some(found) if found == sum => {}
             Some(_) => return Err(Error::NameTaken { path: to.to_string() }),
-            None => {
-                let (source, target) = (Self::location(&source)?, Self::location(&target)?);
-                let copy = || async { self.plain.copy(&source, &target).await.map_err(|error| failed(&error)) };
-                let copied = self.patience.persist(0, copy).await;
-                copied.map_err(|failed| self.explain(Doing::Writing, &failed))?;
-            }
+            None => self.copy(from, to).await?,
         }
         if self.checksum(&target).await? != Some(sum) {
             return Err(self.unfaithful("the copy is not what was copied"));
         }
         self.delete(&source).await
+    }
+
+    /// By the server itself. What it does not copy (5 GB are the most in one request, and some copy nothing) goes over
+    /// this computer. Source: Amazon S3, "CopyObject".
+    async fn copy(self: &Arc<Self>, from: &StorePath, to: &StorePath) -> Result<(), Error> {
+        let (source, target) = (self.key(from), self.key(to));
+        let (here, there) = (Self::location(&source)?, Self::location(&target)?);
+        let copy = || async { self.plain.copy(&here, &there).await.map_err(|error| failed(&error)) };
+        match self.patience.persist(0, copy).await {
+            Ok(()) => Ok(()),
+            Err(failed) if matches!(failed.status(), Some(400 | 405 | 413 | 501)) => {
+                tracing::info!(place = self.address.server, %failed, "it does not copy this by itself");
+                let Some(content) = download::content(self, &source, None).await? else {
+                    return Err(Error::Absent { name: from.to_string() });
+                };
+                let path = to.clone();
+                self.put(Target::Named { path, sum: None }, content).await.map(drop)
+            }
+            Err(failed) => Err(self.explain(Doing::Writing, &failed)),
+        }
     }
 
     /// Length and SHA-256 of what can be read now.

@@ -70,6 +70,18 @@ impl StandIn {
         })
     }
 
+    /// Goes on to a real server, and copies nothing: what Amazon S3 says to copies of more than 5 GB.
+    pub(super) fn that_copies_nothing(server: u16) -> Self {
+        Self::new(move |stream, _| {
+            forward_judged(stream, server, |request| {
+                match contains(request, b"x-amz-copy-source") {
+                    true => Verdict::Refuse("400 Bad Request", "<Error><Code>InvalidRequest</Code></Error>"),
+                    false => Verdict::Pass,
+                }
+            });
+        })
+    }
+
     /// Goes on to a real server, and breaks off instead of answering to the first so many uploads.
     pub(super) fn that_loses_answers_to_uploads(server: u16, times: u64) -> Self {
         let lost = AtomicU64::new(0);
@@ -157,6 +169,8 @@ fn forward(client: TcpStream, server: u16, limit: u64) {
 /// What becomes of a piece of a request.
 enum Verdict {
     Pass,
+    /// With this status and this body.
+    Refuse(&'static str, &'static str),
     LoseTheAnswer,
 }
 
@@ -184,6 +198,12 @@ fn forward_judged(mut client: TcpStream, server: u16, judge: impl Fn(&[u8]) -> V
         match judge(&piece[..length]) {
             Verdict::Pass => {}
             Verdict::LoseTheAnswer => lost.store(true, Ordering::SeqCst),
+            Verdict::Refuse(status, body) => {
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+                client.write_all(format!("{head}{body}").as_bytes()).ok();
+                break;
+            }
         }
         if upstream.write_all(&piece[..length]).is_err() {
             break;
@@ -191,4 +211,8 @@ fn forward_judged(mut client: TcpStream, server: u16, judge: impl Fn(&[u8]) -> V
     }
     upstream.shutdown(Shutdown::Both).ok();
     down.join().ok();
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
 }

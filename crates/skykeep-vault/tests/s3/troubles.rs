@@ -133,6 +133,26 @@ async fn an_upload_whose_answer_was_lost_is_not_somebody_else_s() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_does_not_copy_is_set_aside_over_this_computer() {
+    for kind in Kind::ALL {
+        let server = server(kind);
+        let unable = StandIn::that_copies_nothing(server.port());
+        let store = super::at(&unable.endpoint(), "uncopied");
+        for (name, size) in [("small", 1000), ("large", 9 << 20)] {
+            let bytes = bytes(size, 5);
+            store
+                .put(named(name, &bytes), Content::bytes(bytes.clone()))
+                .await
+                .unwrap();
+            let aside = format!("aside/{name}");
+            store.set_aside(&path(name), &path(&aside)).await.unwrap();
+            assert_eq!(read(&store, name).await, None, "{kind:?}");
+            assert!(read(&store, &aside).await.unwrap() == bytes, "{kind:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_breaks_off_is_taken_up_where_it_broke() {
     let server = server(Kind::Rclone);
     let large = bytes(5_000_000, 3);
