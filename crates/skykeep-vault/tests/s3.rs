@@ -2,6 +2,7 @@
 
 mod lock;
 mod stand_in;
+mod tls;
 mod troubles;
 mod vault;
 
