@@ -24,7 +24,9 @@ const WITH_INSTALLED: &str = "lib/installed.sh";
 /// What only the installed package can show.
 const INSTALLED_TEST: &str = "installed.mjs";
 /// Checks licences, sources and advisories; built from the registry, into the cache folder.
-const CARGO_DENY: &str = "0.20.2";
+const CARGO_DENY: &[&str] = &["0.20.2"];
+/// A storage server for clusters, a program of its own that nothing of ours is linked with. Half an hour on two cores.
+const GARAGE: &[&str] = &["2.5.0", "--no-default-features", "--features", "lmdb,bundled-libs"];
 
 /// Runs the gate's own suites, after the ordinary ones.
 pub(crate) fn run(project: &Project, ledger: &mut Ledger, run: &Run<'_>) -> Outcome<()> {
@@ -51,7 +53,7 @@ pub(crate) fn run(project: &Project, ledger: &mut Ledger, run: &Run<'_>) -> Outc
 
 /// Licences, sources and banned crates; known vulnerabilities too, where their list can be fetched.
 fn dependencies(project: &Project) -> Outcome<Counts> {
-    let deny = cargo_deny()?;
+    let deny = installed_tool("cargo-deny", CARGO_DENY)?;
     let ask = |what: &[&str]| -> Outcome<bool> {
         let mut command = project.command_in(".", &deny);
         Ok(process::run("cargo deny", command.args(["--all-features", "check"]).args(what))?.success)
@@ -71,33 +73,40 @@ fn dependencies(project: &Project) -> Outcome<Counts> {
     Ok(counts)
 }
 
-/// The program, installed into the cache folder where it is not on the path.
-fn cargo_deny() -> Outcome<PathBuf> {
-    if process::on_path("cargo-deny") {
-        return Ok("cargo-deny".into());
+/// The storage server whose cluster loses nodes in a test, which finds it there. Where it cannot be built that test
+/// counts as skipped.
+pub(crate) fn garage() -> Outcome<Counts> {
+    let mut counts = Counts::default();
+    match installed_tool("garage", GARAGE) {
+        Ok(_) => counts += &Counts::of_check("Garage is here", true),
+        Err(process::Failure::Interrupted) => return Err(process::Failure::Interrupted),
+        Err(process::Failure::Said(problem)) => {
+            say(&problem);
+            counts.set_apart("Garage", "it cannot be built here");
+        }
+    }
+    Ok(counts)
+}
+
+/// A program from the registry, installed into the cache folder where it is not on the path. `how` begins with its
+/// version.
+fn installed_tool(name: &str, how: &[&str]) -> Outcome<PathBuf> {
+    if process::on_path(name) {
+        return Ok(name.into());
     }
     let root = project::cache_folder()
-        .ok_or("there is no cache folder for cargo-deny")?
+        .ok_or_else(|| format!("there is no cache folder for {name}"))?
         .join("tools");
-    let program = root.join("bin/cargo-deny");
+    let program = root.join("bin").join(name);
     if !program.is_file() {
-        say(&format!(
-            "cargo-deny is built into {}; that takes minutes.",
-            root.display()
-        ));
+        say(&format!("{name} is built into {}; that takes minutes.", root.display()));
         let mut install = command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        install.args([
-            "install",
-            "--quiet",
-            "--locked",
-            "cargo-deny",
-            "--version",
-            CARGO_DENY,
-            "--root",
-        ]);
+        install
+            .args(["install", "--quiet", "--locked", name, "--version"])
+            .args(how);
         process::must(
-            "cargo install cargo-deny",
-            install.arg(&root).env_remove("CARGO_TARGET_DIR"),
+            &format!("cargo install {name}"),
+            install.arg("--root").arg(&root).env_remove("CARGO_TARGET_DIR"),
         )?;
     }
     Ok(program)

@@ -70,6 +70,9 @@ pub(crate) fn test(project: &Project, request: &Request) -> Outcome<()> {
             conditions: &conditions,
         };
         let programs = TestPrograms::find(project)?;
+        if gate {
+            ledger.suite("storage server for clusters (Garage)", gate::garage)?;
+        }
         let suites = [
             ("unit tests", words(&["--lib", "--bins"])),
             ("rooms", programs.rooms()),
