@@ -310,7 +310,8 @@ async fn child() {
     println!("peak{peak}");
 }
 
-fn child_of(endpoint: &str, size: u64) -> std::process::Command {
+/// With a folder of its own for what is on its way.
+fn child_of(endpoint: &str, size: u64, scratch: &Path) -> std::process::Command {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command
         .args([
@@ -323,6 +324,7 @@ fn child_of(endpoint: &str, size: u64) -> std::process::Command {
         ])
         .env("SKYKEEP_CHILD_ENDPOINT", endpoint)
         .env("SKYKEEP_CHILD_BYTES", size.to_string())
+        .env("TMPDIR", scratch)
         .stdout(std::process::Stdio::piped());
     command
 }
@@ -331,7 +333,9 @@ fn child_of(endpoint: &str, size: u64) -> std::process::Command {
 async fn memory_is_bounded_whatever_the_size() {
     let size = if exhaustive() { 1_000_000_000 } else { 100_000_000 };
     let server = server(Kind::Rclone);
-    let output = child_of(&server.endpoint(), size).output().unwrap();
+    // On a disk: what is in memory for this test is not to be there by way of a folder.
+    let parts = tempfile::tempdir().unwrap();
+    let output = child_of(&server.endpoint(), size, parts.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}");
     let peak = said
@@ -348,29 +352,37 @@ async fn memory_is_bounded_whatever_the_size() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_upload_is_invisible_and_swept() {
     let server = S3Server::start(Kind::SeaweedFs).unwrap();
-    let store = store(&server, "child");
+    let parts = tempfile::tempdir().unwrap();
+    let settings = settings(&server.endpoint(), "child");
+    let store = S3Store::new(&settings, &keys(), writer_key(1).id(), parts.path()).unwrap();
     let now = Timestamp::now();
     let later = now + SignedDuration::from_hours(25);
     // What this computer has noted goes at once; of anything else nobody knows whose it is, before it is old.
     for noted in [true, false] {
-        sweep_scratch();
-        kill_an_upload(&server).await;
+        kill_an_upload(&server, parts.path()).await;
         let listing = store.list(&StorePath::root(), Depth::All).await.unwrap();
         assert!(listing.files.is_empty(), "{listing:?}");
         if !noted {
-            sweep_scratch();
+            remove_notes(parts.path());
         }
         assert_eq!(store.sweep(now).await.unwrap(), u64::from(noted));
         assert_eq!(store.sweep(later).await.unwrap(), u64::from(!noted));
         assert_eq!(store.sweep(later).await.unwrap(), 0);
         assert!(!server_has_unfinished(&server));
+        assert_eq!(remove_notes(parts.path()), 0);
     }
-    sweep_scratch();
+}
+
+/// As if somebody else had sent what is unfinished. How many there were.
+fn remove_notes(scratch: &Path) -> usize {
+    let entries = std::fs::read_dir(scratch).unwrap().flatten().map(|entry| entry.path());
+    let notes = entries.filter(|path| path.extension().is_some_and(|ending| ending == "upload"));
+    notes.map(|path| std::fs::remove_file(path).unwrap()).count()
 }
 
 /// Kills a process in the middle of an upload in parts.
-async fn kill_an_upload(server: &S3Server) {
-    let mut child = child_of(&server.endpoint(), 400_000_000).spawn().unwrap();
+async fn kill_an_upload(server: &S3Server, scratch: &Path) {
+    let mut child = child_of(&server.endpoint(), 400_000_000, scratch).spawn().unwrap();
     for _ in 0..6_000 {
         assert!(child.try_wait().unwrap().is_none(), "the child was not caught");
         if server_has_unfinished(server) {
@@ -388,16 +400,6 @@ fn server_has_unfinished(server: &S3Server) -> bool {
     server
         .filer_names(&format!("/buckets/{BUCKET}/.uploads/"))
         .is_ok_and(|names| !names.is_empty())
-}
-
-/// What a killed child left in the scratch folder, which its place of staging would sweep.
-fn sweep_scratch() {
-    let ours = format!(".{}-", writer_key(1).id());
-    for entry in std::fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(&ours) {
-            std::fs::remove_file(entry.path()).ok();
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
