@@ -1,7 +1,8 @@
 //! Trying a bucket out, and asking what its server can.
 //!
 //! Nobody is believed: a condition is honoured when the second of two requests is refused, a checksum is kept when it
-//! comes back, versions are kept when what was written has one, and a lock holds when that version cannot be deleted.
+//! comes back, versions are kept when one that was written over can still be read (some servers give versions numbers and
+//! keep none), and a lock holds when it cannot be deleted.
 //! What only the bucket's owner may ask stays unknown.
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use object_store::{ObjectStore as _, PutMode, PutOptions, PutPayload};
 
 use super::question::Head;
 use super::wire::{Failed, failed};
-use super::{Bucket, PAGE};
+use super::{Bucket, PAGE, download};
 use crate::Error;
 use crate::layout::{Checksum, Letters};
 use crate::part::{active, is_part};
@@ -19,8 +20,8 @@ use crate::trouble::{Doing, Trouble};
 /// How long what is written for a try is, in bytes.
 const TRY: usize = 4096;
 
-/// How often what a try wrote is deleted: each of its requests may have left a version.
-const VERSIONS: u32 = 4;
+/// How often what a try wrote is deleted: each of its requests may have left a version, and the last look finds none.
+const VERSIONS: u32 = 6;
 
 /// What a server and its bucket can, for people to choose by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,24 @@ pub struct Abilities {
     pub encrypted: bool,
 }
 
+/// What a try has found out.
+struct Found {
+    /// What was written first, as the server tells of it.
+    head: Head,
+    versioning: bool,
+    conditions: bool,
+    checksums: bool,
+}
+
+/// How what a try wrote went away.
+enum Removed {
+    ForGood,
+    /// Whoever asks is told that it is not there; where versions are kept, they are.
+    FromSight,
+    /// The keys do not allow it.
+    Not,
+}
+
 impl Bucket {
     /// Lists, writes, reads and deletes once.
     pub(super) async fn try_out(&self) -> Result<(), Error> {
@@ -56,44 +75,54 @@ impl Bucket {
         let place = Try::new(self)?;
         let tried = self.examine_at(&place.key).await;
         let removed = self.remove(&place.key).await;
-        let (head, conditions, checksums) = tried?;
-        let deletes = removed?;
+        let found = tried?;
+        let deletes = match removed? {
+            Removed::ForGood => true,
+            Removed::FromSight => !found.versioning,
+            Removed::Not => false,
+        };
         let rule = self.patience.persist(0, || self.asker.lock()).await;
         let locked_days = match self.told(rule, None)? {
             // What could be deleted was not locked.
             _ if deletes => Some(0),
             Some(rule) => Some(rule.unwrap_or_default()),
-            None => head.locked_days,
+            None => found.head.locked_days,
         };
         Ok(Abilities {
-            versioning: head.version.is_some(),
+            versioning: found.versioning,
             locked_days,
-            conditions,
-            checksums,
+            conditions: found.conditions,
+            checksums: found.checksums,
             deletes,
             encrypted: self.settings.is_encrypted(),
         })
     }
 
-    /// Removes what a try wrote, for good where that is allowed: then every version of it, without a mark. Answers
-    /// whether it was; a version that is locked stays, under a mark that it is deleted, until its time has come.
-    async fn remove(&self, key: &str) -> Result<bool, Error> {
+    /// Removes what a try wrote, for good where that is allowed: then every version of it, without a mark. A version
+    /// that is locked stays, under a mark that it is deleted, until its time has come.
+    async fn remove(&self, key: &str) -> Result<Removed, Error> {
         for _ in 0..VERSIONS {
             let version = match self.head(key).await? {
-                None => return Ok(true),
+                None => return Ok(Removed::ForGood),
                 Some(head) => head.version,
             };
-            let Some(version) = version else {
-                return self.delete(key).await.map(|()| true).or_else(forbidden);
-            };
+            let Some(version) = version else { break };
             let delete = || self.asker.delete_version(key, &version);
             match self.patience.persist(0, delete).await {
-                Err(failed) if matches!(failed.status(), Some(400..=499)) => break,
-                Err(failed) => return Err(self.explain(Doing::Deleting, &failed)),
+                Err(failed) if failed.is_transient() => return Err(self.explain(Doing::Deleting, &failed)),
+                Err(_) => break,
                 Ok(()) => {}
             }
         }
-        self.delete(key).await.map(|()| false).or_else(forbidden)
+        match self.delete(key).await {
+            Ok(()) => Ok(Removed::FromSight),
+            // Keys that may only add are good keys.
+            Err(Error::Server {
+                trouble: Trouble::Forbidden { .. },
+                ..
+            }) => Ok(Removed::Not),
+            Err(error) => Err(error),
+        }
     }
 
     /// One answer about the bucket: `none` where the server has no such thing, and nothing where it does not tell us.
@@ -125,8 +154,8 @@ impl Bucket {
         }
     }
 
-    /// What was written, as the server tells of it; whether conditions are honoured; whether checksums are kept.
-    async fn examine_at(&self, key: &str) -> Result<(Head, bool, bool), Error> {
+    /// Finds out what can be found out by writing.
+    async fn examine_at(&self, key: &str) -> Result<Found, Error> {
         let sum = self.write_and_read(key).await?;
         let Some(head) = self.head(key).await? else {
             return Err(self.unfaithful("what it acknowledged is not there"));
@@ -155,7 +184,33 @@ impl Bucket {
             Err(failed) if matches!(failed.status(), Some(400 | 501)) => false,
             Err(failed) => return Err(self.explain(Doing::Writing, &failed)),
         };
-        Ok((head, conditions, checksums))
+        let versioning = match &head.version {
+            Some(version) => {
+                self.send(&location, Bytes::from_static(b"over it"), false).await?;
+                self.is_kept(key, version, sum).await?
+            }
+            None => false,
+        };
+        Ok(Found {
+            head,
+            versioning,
+            conditions,
+            checksums,
+        })
+    }
+
+    /// Whether a version is what was written then. A server that refuses to tell keeps none.
+    async fn is_kept(&self, key: &str, version: &str, sum: Checksum) -> Result<bool, Error> {
+        let kept = async {
+            match download::open(self, key, Some(version)).await? {
+                Some(content) => content.checksum().await.map(|found| found == (TRY as u64, sum)),
+                None => Ok(false),
+            }
+        };
+        match kept.await {
+            Err(error) if !error.is_transient() => Ok(false),
+            result => result,
+        }
     }
 
     /// Removes what stopped tries of this writer left.
@@ -196,16 +251,5 @@ impl Try {
 impl Drop for Try {
     fn drop(&mut self) {
         active().remove(&self.name);
-    }
-}
-
-/// Keys that may only add are good keys: it was not deleted, and that is all.
-fn forbidden(error: Error) -> Result<bool, Error> {
-    match error {
-        Error::Server {
-            trouble: Trouble::Forbidden { .. },
-            ..
-        } => Ok(false),
-        error => Err(error),
     }
 }

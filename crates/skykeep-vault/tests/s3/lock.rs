@@ -12,6 +12,7 @@ use skykeep_vault::{
     Content, Depth, Error, S3Credentials, S3Past, S3Settings, S3Store, Store, Trouble, Vault, check, deliver,
 };
 
+use super::stand_in::StandIn;
 use super::{bytes, server, settings};
 use crate::account::{Account, folder_vault, now, on, read_back, scratch, writer_key};
 use crate::store_contract::{keeps_the_contract, named, path};
@@ -310,4 +311,18 @@ async fn what_a_bucket_keeps_and_locks_is_found_out_and_left_clean() {
     // The app may not ask for the bucket's rule: what was written tells.
     check("can-lock", app(), true, Some(1), false).await;
     check("can-lock", all(), true, Some(1), false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_only_counts_versions_keeps_none() {
+    for kind in Kind::ALL {
+        let server = server(kind);
+        let counts = StandIn::that_only_counts_versions(server.port());
+        let found = super::at(&counts.endpoint(), "counted").examine().await.unwrap();
+        assert_eq!(
+            (found.versioning, found.locked_days, found.deletes),
+            (false, Some(0), true),
+            "{kind:?}: {found:?}"
+        );
+    }
 }

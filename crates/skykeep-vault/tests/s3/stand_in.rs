@@ -82,6 +82,36 @@ impl StandIn {
         })
     }
 
+    /// Goes on to a real server, and gives every answer the number of a version, whatever it is about.
+    pub(super) fn that_only_counts_versions(server: u16) -> Self {
+        Self::new(move |mut client, _| {
+            let Ok(mut upstream) = TcpStream::connect(("127.0.0.1", server)) else {
+                return;
+            };
+            let (mut from_client, mut to_server) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+            let up = std::thread::spawn(move || {
+                std::io::copy(&mut from_client, &mut to_server).ok();
+                to_server.shutdown(Shutdown::Both).ok();
+            });
+            let mut piece = vec![0; 64 * 1024];
+            while let Ok(length @ 1..) = upstream.read(&mut piece) {
+                let line = piece[..length].windows(2).position(|end| end == b"\r\n");
+                let sent = match line.filter(|_| piece.starts_with(b"HTTP/1.1 ")) {
+                    Some(line) => client
+                        .write_all(&piece[..line])
+                        .and_then(|()| client.write_all(b"\r\nx-amz-version-id: 7"))
+                        .and_then(|()| client.write_all(&piece[line..length])),
+                    None => client.write_all(&piece[..length]),
+                };
+                if sent.is_err() {
+                    break;
+                }
+            }
+            client.shutdown(Shutdown::Both).ok();
+            up.join().ok();
+        })
+    }
+
     /// Goes on to a real server, and breaks off instead of answering to the first so many uploads.
     pub(super) fn that_loses_answers_to_uploads(server: u16, times: u64) -> Self {
         let lost = AtomicU64::new(0);
