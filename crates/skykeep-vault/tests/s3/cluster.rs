@@ -12,22 +12,31 @@ use skykeep_vault::{
 
 use super::{bytes, settings};
 use crate::account::{Account, folder_vault, now, on, read_back, scratch, writer_key};
-use crate::store_contract::{named, read};
+use crate::store_contract::{keeps_the_contract, named, read};
 
-fn place(cluster: &Cluster, kind: ClusterKind) -> S3Store {
+fn place(cluster: &Cluster, kind: ClusterKind, prefix: &str) -> S3Store {
     let settings = S3Settings {
         region: kind.region().to_owned(),
-        ..settings(&cluster.endpoint(), "family")
+        ..settings(&cluster.endpoint(), prefix)
     };
     let (key, secret) = kind.keys();
     let keys = S3Credentials::new(key, secret);
     S3Store::new(&settings, &keys, writer_key(1).id(), std::env::temp_dir()).unwrap()
 }
 
-/// One node dies in the middle of a delivery, then another one; then both come back.
+/// It keeps the contract; then one node dies in the middle of a delivery, and another one; then both come back.
 async fn loses_nodes_and_nothing_else(kind: ClusterKind) {
     let mut cluster = Cluster::start(kind).unwrap();
-    let store = place(&cluster, kind);
+    let store = place(&cluster, kind, "family");
+    keeps_the_contract(&place(&cluster, kind, "contract")).await;
+    let found = store.examine().await.unwrap();
+    let expected = (kind == ClusterKind::SeaweedFs, true, false, Some(0));
+    assert_eq!(
+        (found.conditions, found.checksums, found.versioning, found.locked_days),
+        expected,
+        "{kind:?}: {found:?}"
+    );
+
     let folder = scratch();
     let staging = folder_vault(folder.path(), &writer_key(1)).await;
     let mut account = Account::new("alice", 44, 150);
@@ -71,7 +80,7 @@ async fn loses_nodes_and_nothing_else(kind: ClusterKind) {
 
     // With two gone it cannot keep what it promises, and says so.
     cluster.kill(1).unwrap();
-    let hurried = place(&cluster, kind).waiting(Duration::from_secs(2));
+    let hurried = place(&cluster, kind, "family").waiting(Duration::from_secs(2));
     let put = hurried
         .put(named("large/two-down", b"1"), Content::bytes(&b"1"[..]))
         .await;
