@@ -122,11 +122,11 @@ pub(crate) async fn runs(app: App, desk: TheDesk<'_>, did: Option<String>, limit
     Ok(desk.engine(&app).await?.runs(did.as_ref(), limit as usize).await?)
 }
 
-/// How much is kept, by account and over time.
+/// How much is kept, by account and over time. `starts` are the times at which days begin, oldest first.
 #[tauri::command]
 #[specta::specta]
-pub(crate) async fn storage(app: App, desk: TheDesk<'_>) -> Answer<Storage> {
-    Ok(desk.engine(&app).await?.storage().await?)
+pub(crate) async fn storage(app: App, desk: TheDesk<'_>, starts: Vec<Millis>) -> Answer<Storage> {
+    Ok(desk.engine(&app).await?.storage(&starts).await?)
 }
 
 /// Every problem that stands, most severe first.

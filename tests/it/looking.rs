@@ -64,7 +64,12 @@ async fn a_person_sees_how_much_there_is_what_happened_and_what_changed() {
         engine.calendar(None, &vec![0; 2_001]).await,
         Err(Error::Calendar { cells: 2_001, .. })
     ));
-    let storage = engine.storage().await.unwrap();
+    assert!(matches!(
+        engine.storage(&[2, 1]).await,
+        Err(Error::Calendar { cells: 2, .. })
+    ));
+    // A day that begins in between: what was kept lies in the later one.
+    let storage = engine.storage(&starts).await.unwrap();
     let kept = engine.account(&did).await.unwrap().kept;
     assert_eq!((storage.accounts[0].bytes, storage.growth.len()), (kept.bytes, 1));
     let media: u64 = account.blobs.iter().map(|blob| blob.size).sum();

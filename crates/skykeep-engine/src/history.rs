@@ -14,7 +14,7 @@ use crate::engine::unknown;
 use crate::error::What;
 use crate::{Engine, Error};
 
-/// Cells of a calendar at most: eight weeks of hours are 1,344.
+/// Parts of time at most: eight weeks of hours are 1,344, five years of days 1,827.
 const MAX_CELLS: usize = 2_000;
 
 impl Engine {
@@ -23,16 +23,7 @@ impl Engine {
     ///
     /// Errors: `Unknown`; `Calendar` for more than 2,000 cells, or such as are not in order.
     pub async fn calendar(&self, did: Option<&Did>, starts: &[Millis]) -> Result<Vec<Cell>, Error> {
-        let refused = |reason| Error::Calendar {
-            cells: starts.len(),
-            reason,
-        };
-        if starts.len() > MAX_CELLS {
-            return Err(refused("too many"));
-        }
-        if !starts.is_sorted() {
-            return Err(refused("not in order"));
-        }
+        in_order(starts)?;
         let settings = self.inner.settings();
         let dids = match did {
             Some(did) => vec![
@@ -47,7 +38,7 @@ impl Engine {
         let Some(first) = starts.first() else {
             return Ok(Vec::new());
         };
-        let from = Timestamp::from_millisecond(*first).map_err(|_| refused("beyond all times"))?;
+        let from = Timestamp::from_millisecond(*first).map_err(|_| refused(starts, "beyond all times"))?;
         let happened = self.inner.ask(move |catalogue| {
             let mut all = Vec::new();
             for did in dids {
@@ -58,8 +49,13 @@ impl Engine {
         Ok(cells(starts, &happened.await?, Timestamp::now().as_millisecond()))
     }
 
-    /// How much is kept, by account and over time.
-    pub async fn storage(&self) -> Result<Storage, Error> {
+    /// How much is kept, by account and over time. Days begin at `starts`, oldest first; what was before the first of them
+    /// is a day of its own.
+    ///
+    /// Errors: `Calendar` for more than 2,000 days, or such as are not in order.
+    pub async fn storage(&self, starts: &[Millis]) -> Result<Storage, Error> {
+        in_order(starts)?;
+        let starts = starts.to_vec();
         let accounts = self.inner.settings().accounts;
         self.inner
             .ask(move |catalogue| {
@@ -72,7 +68,7 @@ impl Engine {
                             bytes,
                             media_bytes,
                         });
-                        sizes.push(catalogue.sizes(&account.did)?);
+                        sizes.push(catalogue.sizes(&account.did, &starts)?);
                     }
                 }
                 stored.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.did.cmp(&b.did)));
@@ -82,6 +78,24 @@ impl Engine {
                 })
             })
             .await
+    }
+}
+
+/// Whether a face divided time as it may. Errors: `Calendar`.
+fn in_order(starts: &[Millis]) -> Result<(), Error> {
+    if starts.len() > MAX_CELLS {
+        return Err(refused(starts, "too many"));
+    }
+    if !starts.is_sorted() {
+        return Err(refused(starts, "not in order"));
+    }
+    Ok(())
+}
+
+const fn refused(starts: &[Millis], reason: &'static str) -> Error {
+    Error::Calendar {
+        cells: starts.len(),
+        reason,
     }
 }
 
@@ -106,11 +120,10 @@ fn cells(starts: &[Millis], happened: &[Happened], now: Millis) -> Vec<Cell> {
 
 /// The sum over accounts, each with the newest snapshot that it had by then: a point for each day on which it changed.
 fn growth(accounts: &[Vec<Size>]) -> Vec<Growth> {
-    const DAY: Millis = 24 * 60 * 60 * 1000;
-    let mut days: BTreeMap<Millis, Vec<(usize, Size)>> = BTreeMap::new();
+    let mut days: BTreeMap<usize, Vec<(usize, Size)>> = BTreeMap::new();
     for (account, sizes) in accounts.iter().enumerate() {
         for size in sizes {
-            days.entry(size.at.div_euclid(DAY)).or_default().push((account, *size));
+            days.entry(size.day).or_default().push((account, *size));
         }
     }
     let mut newest: Vec<Option<Size>> = vec![None; accounts.len()];
@@ -166,25 +179,29 @@ mod tests {
 
     #[test]
     fn growth_has_a_point_for_each_day_that_changed_something() {
-        const DAY: Millis = 24 * 60 * 60 * 1000;
-        let size = |at, position, bytes| Size { at, position, bytes };
+        let size = |day, at, position, bytes| Size {
+            day,
+            at,
+            position,
+            bytes,
+        };
         let check = |accounts: &[Vec<Size>], expected: &[(Millis, u64)]| {
             let points: Vec<(Millis, u64)> = growth(accounts).iter().map(|point| (point.at, point.bytes)).collect();
             assert_eq!(points, expected);
         };
         check(&[], &[]);
-        check(&[vec![size(5, 1, 100)]], &[(5, 100)]);
+        check(&[vec![size(0, 5, 1, 100)]], &[(5, 100)]);
         check(
             &[
-                vec![size(5, 1, 100), size(DAY + 5, 2, 100), size(2 * DAY + 5, 3, 150)],
-                vec![size(2 * DAY + 9, 1, 7), size(3 * DAY, 2, 6)],
+                vec![size(0, 5, 1, 100), size(1, 15, 2, 100), size(2, 25, 3, 150)],
+                vec![size(2, 29, 1, 7), size(4, 40, 2, 6)],
             ],
-            &[(5, 100), (2 * DAY + 9, 157), (3 * DAY, 156)],
+            &[(5, 100), (29, 157), (40, 156)],
         );
         // What was imported is older than what was kept before it, and not the newest by order either.
         check(
-            &[vec![size(5, 1, 40), size(DAY, 9, 100), size(2 * DAY, 2, 50)]],
-            &[(5, 40), (DAY, 100)],
+            &[vec![size(1, 5, 1, 40), size(2, 15, 9, 100), size(3, 25, 2, 50)]],
+            &[(5, 40), (15, 100)],
         );
     }
 }

@@ -45,9 +45,11 @@ pub struct Held {
     pub commit: String,
 }
 
-/// How large the newest snapshot of an account was at the end of a day (UTC).
+/// How large the newest snapshot of an account was at the end of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
+    /// How many days had begun by then: 0 is before the first one.
+    pub day: usize,
     /// When the day's last snapshot was taken, in milliseconds.
     pub at: i64,
     /// Its place in the order of snapshots.
@@ -138,25 +140,28 @@ impl Catalogue {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// How large an account's snapshots were, one entry for each day that has any, oldest day first.
-    pub fn sizes(&self, did: &Did) -> Result<Vec<Size>, Error> {
+    /// How large an account's snapshots were, one entry for each day that has any, oldest day first. Days begin at
+    /// `starts`, milliseconds in order; what was before the first of them is a day of its own.
+    pub fn sizes(&self, did: &Did, starts: &[i64]) -> Result<Vec<Size>, Error> {
         let connection = self.lock();
-        // Beside `max()` SQLite gives the other columns of the row that has it ("Bare columns in an aggregate query").
-        let sql = "SELECT max(position), bytes, taken / 86400000 AS day FROM snapshots WHERE did = ?1
-                   GROUP BY day ORDER BY day";
-        let last = "SELECT max(taken) FROM snapshots WHERE did = ?1 AND taken < ?2";
+        let sql = "SELECT taken, position, bytes FROM snapshots WHERE did = ?1 ORDER BY taken";
         let mut statement = connection.prepare_cached(sql)?;
-        let mut last = connection.prepare_cached(last)?;
         let mut rows = statement.query([did.as_str()])?;
-        let mut sizes = Vec::new();
+        let mut sizes: Vec<Size> = Vec::new();
         while let Some(row) = rows.next()? {
-            let day: i64 = row.get(2)?;
-            let end = day.saturating_add(1).saturating_mul(86_400_000);
-            sizes.push(Size {
-                at: last.query_row(params![did.as_str(), end], |row| row.get(0))?,
-                position: row.get(0)?,
-                bytes: unsigned(row.get(1)?),
-            });
+            let (at, position, bytes) = (row.get(0)?, row.get(1)?, unsigned(row.get(2)?));
+            let day = starts.partition_point(|start| *start <= at);
+            match sizes.last_mut().filter(|last| last.day == day) {
+                None => sizes.push(Size {
+                    day,
+                    at,
+                    position,
+                    bytes,
+                }),
+                // A clock that was set back is no measure of what is newest.
+                Some(last) if last.position > position => last.at = at,
+                Some(last) => (last.at, last.position, last.bytes) = (at, position, bytes),
+            }
         }
         Ok(sizes)
     }

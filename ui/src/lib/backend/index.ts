@@ -52,7 +52,8 @@ export const backend = {
   /** `starts` are where the cells begin, oldest first; the last one ends now. */
   calendar: (did: string | null, starts: number[]) => ask(commands.calendar(did, starts)),
   runs: (did: string | null, limit: number) => ask(commands.runs(did, limit)),
-  storage: () => ask(commands.storage()),
+  /** `starts` are where days begin, oldest first. */
+  storage: (starts: number[]) => ask(commands.storage(starts)),
   standing: () => ask(commands.standing()),
 
   places: () => ask(commands.places()),

@@ -32,8 +32,8 @@ export const commands = {
 	calendar: (did: string | null, starts: number[]) => typedError<Cell[], Refused>(__TAURI_INVOKE("calendar", { did, starts })),
 	/**  Runs of the past, newest first. */
 	runs: (did: string | null, limit: number) => typedError<Run[], Refused>(__TAURI_INVOKE("runs", { did, limit })),
-	/**  How much is kept, by account and over time. */
-	storage: () => typedError<Storage, Refused>(__TAURI_INVOKE("storage")),
+	/**  How much is kept, by account and over time. `starts` are the times at which days begin, oldest first. */
+	storage: (starts: number[]) => typedError<Storage, Refused>(__TAURI_INVOKE("storage", { starts })),
 	/**  Every problem that stands, most severe first. */
 	standing: () => typedError<Standing[], Refused>(__TAURI_INVOKE("standing")),
 	/**  Where backups go. */

@@ -2,7 +2,7 @@ import { untrack } from 'svelte';
 import { SvelteMap } from 'svelte/reactivity';
 import { backend } from '$lib/backend';
 import type { Cell, Event, Run } from '$lib/bindings';
-import { dayStarts, hourStarts } from '$lib/text/calendar';
+import { dayStarts, GROWTH_DAYS, hourStarts } from '$lib/text/calendar';
 import { Topic } from './topic.svelte';
 
 /** The calendar of one account or of all: where each cell begins, and what happened in it. */
@@ -17,7 +17,7 @@ const RUNS = 60;
 
 /** What happened over time, of the accounts that were looked at, and of all. */
 export class History {
-  readonly storage = new Topic(() => backend.storage());
+  readonly storage = new Topic(() => backend.storage(dayStarts(Date.now(), GROWTH_DAYS)));
   readonly #calendars = new SvelteMap<string | null, Topic<Calendar>>();
   readonly #runs = new SvelteMap<string | null, Topic<Run[]>>();
   #storageWanted = false;

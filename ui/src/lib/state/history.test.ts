@@ -29,6 +29,19 @@ test('the calendar of an account is asked for again when that account ran, and o
   expect(asked.length).toBeGreaterThan(before);
 });
 
+test('how much is kept over time is asked by the days of the clock here, and again when something ran', async () => {
+  const asked: number[][] = [];
+  engine({ storage: ({ starts }) => (asked.push(starts as number[]), { accounts: [], growth: [] }) });
+  const history = new History();
+  await history.hear({ topic: 'accounts' });
+  expect(asked).toHaveLength(0);
+  await history.loadStorage();
+  await history.hear({ topic: 'run', did: ALICE, progress: null });
+  expect(asked).toHaveLength(2);
+  const today = new Date(asked[1]?.at(-1) ?? 0);
+  expect([today.toDateString(), today.getHours()]).toEqual([new Date().toDateString(), 0]);
+});
+
 test('what a snapshot changed is asked once, and again only when that failed', async () => {
   let fails = true;
   const asked = engine({ changes: () => (fails ? refuse(problem('note')) : { removed: [] }) });

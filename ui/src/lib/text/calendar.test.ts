@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Cell } from '$lib/bindings';
-import { cellWords, dayStarts, hourStarts, isMixed, lookOf, stripWords, type Look } from './calendar';
+import { cellWords, dayStarts, GROWTH_DAYS, hourStarts, isMixed, lookOf, stripWords, type Look } from './calendar';
 
 const cell = (kept = 0, unchanged = 0, skipped = 0, failed = 0): Cell => ({ kept, unchanged, skipped, failed });
 
@@ -13,6 +13,14 @@ test('days begin at midnight here, whatever the clocks do, and the last one is t
     expect(new Set(days).size).toBe(56);
     expect(new Date(days.at(-1) ?? 0).getDate()).toBe(30);
   }
+});
+
+test('growth is told by the same days, five years of them', () => {
+  const now = new Date(2026, 10, 22, 14, 12).getTime();
+  const days = dayStarts(now, GROWTH_DAYS);
+  expect(days).toHaveLength(1827);
+  expect(days.slice(-56)).toEqual(dayStarts(now));
+  expect(days[0]).toBe(new Date(2021, 10, 22).getTime());
 });
 
 test('hours are full ones, and the last one is the one that it is', () => {

@@ -6,6 +6,8 @@ import { listed } from './format';
 
 export const DAYS = 56;
 export const HOURS = 24;
+/** Five years: growth is told by days that far back. */
+export const GROWTH_DAYS = 1827;
 const HOUR = 3_600_000;
 
 /** How a cell is drawn. Each look has a shape of its own, so that it reads without colour. */
@@ -14,10 +16,10 @@ export type Look = 'kept' | 'unchanged' | 'skipped' | 'failed' | 'nothing';
 const LOOKS: readonly Look[] = ['kept', 'unchanged', 'skipped', 'failed', 'nothing'];
 
 /** Local midnights, oldest first; the last one is today's. A day may have 23 or 25 hours. */
-export function dayStarts(now: number): number[] {
+export function dayStarts(now: number, days = DAYS): number[] {
   const today = new Date(now);
-  return Array.from({ length: DAYS }, (_, index) =>
-    new Date(today.getFullYear(), today.getMonth(), today.getDate() - (DAYS - 1 - index)).getTime(),
+  return Array.from({ length: days }, (_, index) =>
+    new Date(today.getFullYear(), today.getMonth(), today.getDate() - (days - 1 - index)).getTime(),
   );
 }
 

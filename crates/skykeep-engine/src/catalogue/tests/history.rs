@@ -114,18 +114,36 @@ fn sizes_are_those_of_each_days_newest_snapshot() {
         sized("fourth", 4, 3 * day, 300, 200),
     ];
     catalogue.replace_snapshots(&alice(), &rows).unwrap();
-    let size = |second: i64, position, bytes| Size {
+    let size = |day, second: i64, position, bytes| Size {
+        day,
         at: second * 1000,
         position,
         bytes,
     };
-    assert_eq!(
-        catalogue.sizes(&alice()).unwrap(),
-        [size(day + 20, 3, 95), size(3 * day, 4, 300)]
+    let check = |starts: &[i64], expected: &[Size]| {
+        let starts: Vec<i64> = starts.iter().map(|second| second * 1000).collect();
+        assert_eq!(catalogue.sizes(&alice(), &starts).unwrap(), expected, "{starts:?}");
+    };
+    check(
+        &[0, day, 2 * day, 3 * day],
+        &[size(2, day + 20, 3, 95), size(4, 3 * day, 4, 300)],
     );
+    // Where days begin at another hour, other snapshots are a day's; one that is set back falls into the day before.
+    let later = [day + 7, 2 * day + 7, 3 * day + 7];
+    check(
+        &later,
+        &[
+            size(0, day + 5, 3, 95),
+            size(1, day + 20, 2, 90),
+            size(2, 3 * day, 4, 300),
+        ],
+    );
+    // What was before the first day is one day more.
+    check(&[3 * day], &[size(0, day + 20, 3, 95), size(1, 3 * day, 4, 300)]);
+    check(&[], &[size(0, 3 * day, 4, 300)]);
     assert_eq!(catalogue.newest_size(&alice()).unwrap(), Some((300, 200)));
     assert!(catalogue.is_measured(&alice()).unwrap());
-    assert_eq!(catalogue.sizes(&bob()).unwrap(), []);
+    assert_eq!(catalogue.sizes(&bob(), &[]).unwrap(), []);
 }
 
 #[test]
@@ -148,7 +166,7 @@ fn what_an_older_version_wrote_is_counted_and_measured_again() {
         taken("c", 3, 1_200, "c"),
     ];
     catalogue.replace_snapshots(&alice(), &rows).unwrap();
-    let before = (told(catalogue, &alice(), 0), catalogue.sizes(&alice()).unwrap());
+    let before = (told(catalogue, &alice(), 0), catalogue.sizes(&alice(), &[]).unwrap());
     // As the first version had it.
     catalogue
         .lock()
@@ -164,7 +182,7 @@ fn what_an_older_version_wrote_is_counted_and_measured_again() {
     let (_dir, opened) = fixture.reopen();
     assert_eq!(opened.moved_aside, None);
     let catalogue = opened.catalogue;
-    let after = (told(&catalogue, &alice(), 0), catalogue.sizes(&alice()).unwrap());
+    let after = (told(&catalogue, &alice(), 0), catalogue.sizes(&alice(), &[]).unwrap());
     assert_eq!(after, before);
     assert_eq!(after.0.len(), 7);
     assert_eq!(catalogue.newest_size(&alice()).unwrap(), Some((before.1[0].bytes, 0)));
