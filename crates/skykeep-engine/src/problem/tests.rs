@@ -277,3 +277,34 @@ fn every_code_has_its_three_texts_filled_and_plain() {
         "words without a problem, or a problem that this test does not know"
     );
 }
+
+#[test]
+fn what_an_account_did_is_not_said_to_be_the_readers_doing() {
+    // It may be somebody else's, who asked that it be kept.
+    let check = |problem: Problem, code: &str| {
+        assert_eq!(problem.code, code);
+        for key in ["happened", "means", "todo"] {
+            let text = problem.say(words::locale("en"), key).to_lowercase();
+            let spoken_to = text
+                .split(|c: char| !c.is_alphabetic())
+                .any(|word| word.starts_with("you"));
+            assert!(!spoken_to, "{code}: {text}");
+        }
+    };
+    let all: Vec<Problem> = every_error().iter().map(to_problem).collect();
+    check(shrunk(60, 3), "shrunk");
+    for code in [
+        "account_missing",
+        "account_takendown",
+        "account_suspended",
+        "account_deactivated",
+        "identity_ended",
+        "identity_log_bad",
+        "no_host",
+        "repo_unproved",
+        "stale_key",
+    ] {
+        let problem = all.iter().find(|problem| problem.code == code).unwrap();
+        check(problem.clone(), code);
+    }
+}

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import type { ReadyWhat } from '$lib/bindings';
 import { account, kept, nothing, NOW, readiness } from '../../test/made-up';
-import { readinessOf, readinessOfAll } from './readiness';
+import { readinessOf, readinessOfAll, readyTitle } from './readiness';
 
 const lineOf = (what: ReadyWhat, given = account()) => readinessOf(given, NOW).lines.find((line) => line.what === what);
 
@@ -61,4 +61,17 @@ test('for several accounts a line is ready when it is for each of them', () => {
     detail: 'ready for 1 of 2 accounts',
   });
   expect(said.lines.find(({ what }) => what === 'media')?.detail).toBe('20 of 20 · checked 12 minutes ago');
+});
+
+test("nobody is asked about somebody else's account as if it were theirs", () => {
+  const [mine, theirs] = [account(), account({ whose: 'theirs' })];
+  expect(readyTitle([mine])).toBe('Could you get your account back today?');
+  expect(readyTitle([theirs])).toBe('Could they get their account back today?');
+  expect(readyTitle([mine, mine])).toBe('Could you get your accounts back today?');
+  for (const all of [
+    [mine, theirs],
+    [theirs, theirs],
+  ]) {
+    expect(readyTitle(all)).toBe('Could everyone get their account back today?');
+  }
 });

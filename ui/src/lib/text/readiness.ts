@@ -28,6 +28,13 @@ export interface ReadyAnswer {
   lines: ReadySaid[];
 }
 
+/** The question that the card answers: of one account, or of all that are kept. */
+export function readyTitle(accounts: Pick<Account, 'whose'>[]): string {
+  const mine = accounts.every(({ whose }) => whose === 'mine');
+  if (accounts.length === 1) return t(mine ? 'ready.title' : 'ready.title_theirs');
+  return t(mine ? 'ready.title_all' : 'ready.title_everyone');
+}
+
 /** How ready one account is. */
 export function readinessOf(account: Account, now: number): ReadyAnswer {
   const { lines } = account.readiness;
