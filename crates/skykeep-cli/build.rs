@@ -16,7 +16,13 @@ const TEXT: &str = "../../assets/text/en.toml";
 const SHARED: &[(&str, &[&str])] = &[
     (
         "window.status",
-        &["wait_network", "wait_paused", "wait_battery", "wait_metered"],
+        &[
+            "wait_network",
+            "wait_place",
+            "wait_paused",
+            "wait_battery",
+            "wait_metered",
+        ],
     ),
     ("window.places", &["none"]),
     ("window.place", &["free"]),

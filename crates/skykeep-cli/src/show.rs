@@ -143,7 +143,7 @@ fn waiting(reason: &Waiting) -> String {
     match reason {
         Waiting::Host { since, until } => said::status_wait_host(time(*since), time(*until)),
         Waiting::Network => said::window_status_wait_network(),
-        Waiting::Place => said::window_places_none(),
+        Waiting::Place => said::window_status_wait_place(),
         Waiting::Paused { until: None } => said::window_status_wait_paused(),
         Waiting::Paused { until: Some(until) } => said::status_wait_paused_until(time(*until)),
         Waiting::Battery { below } => said::window_status_wait_battery(u64::from(*below)),
@@ -384,6 +384,8 @@ mod tests {
         let paused = |until| waiting(&Waiting::Paused { until });
         check(&paused(None), "Paused. No scheduled backup runs until you say so.");
         check(&paused(Some(AT)), "Paused until 2026-11-22T14:00:00Z.");
+        let homeless = "There is no place for backups yet. Skykeep goes on as soon as there is one.";
+        check(&waiting(&Waiting::Place), homeless);
         let battery = "On battery. Skykeep goes on from 20 %, or when it is plugged in.";
         check(&waiting(&Waiting::Battery { below: 20 }), battery);
     }

@@ -18,7 +18,7 @@ pub enum Waiting {
     },
     /// No network.
     Network,
-    /// No place can be reached.
+    /// There is no place to keep backups in.
     Place,
     /// The person paused it.
     Paused {

@@ -769,7 +769,7 @@ since: number;
 until: number } | 
 /**  No network. */
 { reason: "network" } | 
-/**  No place can be reached. */
+/**  There is no place to keep backups in. */
 { reason: "place" } | 
 /**  The person paused it. */
 { reason: "paused"; 

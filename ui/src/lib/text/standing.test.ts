@@ -78,6 +78,8 @@ test('what comes next', () => {
   check({ next_due: NOW - 1 }, 'safe', 'Your posts are kept.', HERE, 'Next check in a moment.');
   check({ waiting: { reason: 'network' } }, 'safe', 'Your posts are kept.', HERE,
     'This computer is offline. Skykeep goes on when the network is back.'); // prettier-ignore
+  check({ waiting: { reason: 'place' } }, 'safe', 'Your posts are kept.', HERE,
+    'There is no place for backups yet. Skykeep goes on as soon as there is one.'); // prettier-ignore
   const said = standing(
     account({ waiting: { reason: 'host', since: NOW - 60 * MINUTE, until: NOW + 30 * MINUTE } }),
     NOW,
