@@ -44,7 +44,7 @@ async fn carry<R: Runtime>(app: &AppHandle<R>, engine: &Engine, event: Event) {
             tray::reword(app);
             tray::refresh(app, engine).await;
         }
-        Event::Places => {}
+        Event::Places | Event::Check { .. } => {}
         Event::Notify { about, problem } => notify(app, about, problem),
     }
 }

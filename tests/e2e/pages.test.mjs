@@ -124,10 +124,23 @@ describe('with the keyboard alone', () => {
       await page.getByRole('heading', { name: 'The posts of alice.test are kept.', level: 1 }).waitFor();
     }));
 
-  test('while places are checked, what is fetched from a host is seen there', () =>
+  test('while places are checked, what is read and what is fetched from a host is seen there', () =>
     look('places-checking', {}, async (page) => {
       await page.getByText('alice.test: Fetching pictures and videos').waitFor();
-      assert.match((await page.getByRole('progressbar').getAttribute('aria-valuetext')) ?? '', /^3 of 7/);
+      const bar = (name) => page.getByRole('progressbar', { name }).getAttribute('aria-valuetext');
+      assert.equal(
+        await bar('Reading every file again'),
+        '602 of 1,204 files · 412 MB of 843 MB · about 2 minutes left',
+      );
+      assert.match((await bar('Fetching pictures and videos')) ?? '', /^3 of 7/);
+    }));
+
+  test('a check that was asked for on the home page is followed there', () =>
+    look('home-checking', {}, async (page) => {
+      await page.getByText('Family drive: Writing what is damaged anew').waitFor();
+      await page.evaluate((event) => window.__engine.tell(event), { topic: 'check', place: 'place-2', progress: null });
+      await page.getByText('Family drive: Writing what is damaged anew').waitFor({ state: 'detached' });
+      await page.getByText('Skykeep: Reading every file again').waitFor();
     }));
 
   test('a failure among good runs is seen and said', () =>

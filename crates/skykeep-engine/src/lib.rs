@@ -9,6 +9,7 @@ pub mod api;
 mod backup;
 pub mod catalogue;
 mod changes;
+mod checks;
 mod data;
 mod diagnostics;
 mod drives;

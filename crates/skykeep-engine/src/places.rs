@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use skykeep_vault::layout::{AccountFile, AccountFolder, VaultFile, VaultId};
-use skykeep_vault::{CheckReport, Fault, FolderStore, Progress, Vault};
+use skykeep_vault::layout::{AccountFile, AccountFolder, VaultFile};
+use skykeep_vault::{CheckReport, Fault, FolderStore, Vault};
 use tracing::{info, warn};
 
-use crate::api::{Account, Check, Damage, Event, HostingStatus, Person, Place, PlaceState};
+use crate::api::{Account, Check, CheckStep, Damage, Event, HostingStatus, Person, Place, PlaceState};
 use crate::catalogue::{PlaceFacts, Subject};
-use crate::engine::{Inner, unknown};
+use crate::checks::UnderWay;
+use crate::engine::unknown;
 use crate::error::What;
 use crate::machine::drive::{self, OnThisComputer};
 use crate::{Engine, Error, backup, drives, problem, settings, spots};
@@ -188,29 +189,26 @@ impl Engine {
     async fn check_place(&self, place: &settings::Place) -> Result<Check, Error> {
         let inner = &self.inner;
         let vault = backup::open(inner, place).await?;
-        let _checking = Checking::begin(inner, place);
-        let cancel = inner.shutdown.clone();
-        let mut watch = move |_| {
-            if cancel.is_cancelled() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        };
+        let mut under_way = UnderWay::begin(inner, place.vault);
         let at_place = |source| Error::Place {
             name: place.name.clone(),
             source,
         };
-        let mut report = skykeep_vault::check(&vault, &mut watch).await.map_err(at_place)?;
+        let mut report = skykeep_vault::check(&vault, &mut |progress| under_way.go_on(progress))
+            .await
+            .map_err(at_place)?;
         report.damages.retain(|damage| damage.fault != Fault::Abandoned);
         let found: Vec<VaultFile> = report.damages.iter().map(|damage| damage.file.clone()).collect();
-        self.mend(place, &vault, &mut report, &mut watch).await?;
+        self.mend(place, &vault, &mut report, &mut under_way).await?;
         // What the host gives is delivered like anything new, and what no delivery put right comes from staging.
-        if self.ask_hosts_again(&report).await? {
-            self.mend(place, &vault, &mut report, &mut watch).await?;
+        if self.ask_hosts_again(&report, &mut under_way).await? {
+            self.mend(place, &vault, &mut report, &mut under_way).await?;
         }
         if !found.is_empty() {
-            report = skykeep_vault::check(&vault, &mut watch).await.map_err(at_place)?;
+            under_way.step(CheckStep::Again);
+            report = skykeep_vault::check(&vault, &mut |progress| under_way.go_on(progress))
+                .await
+                .map_err(at_place)?;
         }
         let still = |file: &VaultFile| report.damages.iter().any(|damage| damage.file == *file);
         let mended = found
@@ -261,14 +259,15 @@ impl Engine {
         place: &settings::Place,
         vault: &Vault,
         report: &mut CheckReport,
-        watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
+        under_way: &mut UnderWay<'_>,
     ) -> Result<(), Error> {
         if report.damages.is_empty() {
             return Ok(());
         }
+        under_way.step(CheckStep::Mending);
         let reach = self.inner.reach().await;
         let sources: Vec<&Vault> = reach.vaults().iter().filter(|source| !source.is(vault.id())).collect();
-        match skykeep_vault::heal(vault, report, &sources, watch).await {
+        match skykeep_vault::heal(vault, report, &sources, &mut |progress| under_way.go_on(progress)).await {
             Ok(healed) => {
                 info!(place = %place.name, healed = healed.healed.len(), remaining = healed.remaining.len(), "mended");
                 report.damages.retain(|damage| healed.remaining.contains(&damage.file));
@@ -286,7 +285,7 @@ impl Engine {
     /// it then. Whether there was anything to ask for.
     ///
     /// What only older snapshots need is nowhere else: a host hands out the account as it is now. Errors: `Staging`.
-    async fn ask_hosts_again(&self, report: &CheckReport) -> Result<bool, Error> {
+    async fn ask_hosts_again(&self, report: &CheckReport, under_way: &mut UnderWay<'_>) -> Result<bool, Error> {
         let inner = &self.inner;
         let mut asked = false;
         for account in inner.settings().accounts {
@@ -304,6 +303,9 @@ impl Engine {
             damaged.retain(|file| needed.contains(file));
             if damaged.is_empty() {
                 continue;
+            }
+            if !asked {
+                under_way.step(CheckStep::Asking);
             }
             info!(did = %account.did, files = damaged.len(), "the host is asked for what is damaged");
             asked |= self.fetch_again(&account.did, damaged).await.is_some();
@@ -358,29 +360,6 @@ impl Engine {
             behind,
             accounts,
         })
-    }
-}
-
-/// A place is being checked while this is there.
-struct Checking<'a>(&'a Inner, VaultId);
-
-impl<'a> Checking<'a> {
-    fn begin(inner: &'a Inner, place: &settings::Place) -> Self {
-        let now = Self(inner, place.vault);
-        now.all().insert(place.vault);
-        let _ = inner.events.send(Event::Places);
-        now
-    }
-
-    fn all(&self) -> MutexGuard<'_, BTreeSet<VaultId>> {
-        self.0.checking.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Checking<'_> {
-    fn drop(&mut self) {
-        self.all().remove(&self.1);
-        let _ = self.0.events.send(Event::Places);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::api::{Event, Phase, Progress};
 use crate::in_hand::InHand;
 
 /// Events come no closer together than this.
-const TELL_EVERY: Duration = Duration::from_millis(200);
+pub(crate) const TELL_EVERY: Duration = Duration::from_millis(200);
 
 /// An estimate is honest only after a phase has run for a while.
 const ESTIMATE_AFTER: Duration = Duration::from_secs(3);
@@ -240,16 +240,18 @@ impl Drop for Reporter {
 
 /// Seconds left at the pace so far, by bytes where their total is known, else by items.
 fn estimate(progress: &Progress, elapsed: Duration) -> Option<u32> {
-    if elapsed < ESTIMATE_AFTER {
-        return None;
-    }
     let (done, total) = match (progress.bytes_total, progress.items_total) {
         (Some(total), _) => (progress.bytes, total),
         (None, Some(total)) => (progress.items, total),
         (None, None) => return None,
     };
+    pace(done, total, elapsed)
+}
+
+/// Seconds left at the pace so far; `None` before it ran for a while, or when nothing is done or more than there was.
+pub(crate) fn pace(done: u64, total: u64, elapsed: Duration) -> Option<u32> {
     let left = total.checked_sub(done)?;
-    if done == 0 {
+    if done == 0 || elapsed < ESTIMATE_AFTER {
         return None;
     }
     let seconds = elapsed.as_secs().checked_mul(left)? / done;

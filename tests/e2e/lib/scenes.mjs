@@ -59,6 +59,20 @@ const LONG = {
   avatar: null,
 };
 
+/** A check that is half done with the first of its parts. */
+const reading = {
+  step: 'reading',
+  items: 602,
+  items_total: 1204,
+  bytes: 412e6,
+  bytes_total: 843_112_004,
+  seconds_left: 70,
+};
+
+/** The engine tells how far a check of a place is. */
+const checks = (page, { id }, progress) =>
+  page.evaluate((event) => window.__engine.tell(event), { topic: 'check', place: id, progress });
+
 /** By name; `before` gets the page and what says its words. */
 export const scenes = {
   ...roomScenes,
@@ -300,7 +314,18 @@ export const scenes = {
         .getByRole('button', { name: say('place.check') })
         .first()
         .click();
-      await page.getByRole('progressbar').waitFor();
+      await checks(page, place, reading);
+      await checks(page, drive, { ...reading, step: 'asking', items_total: null, bytes_total: null, seconds_left: null });
+      await page.getByRole('progressbar').nth(1).waitFor();
+    },
+  },
+  'home-checking': {
+    answers: answers([account], { places: { value: [place, drive] }, check: 'never' }),
+    before: async (page, say) => {
+      await page.getByRole('button', { name: say('ready.check_files') }).click();
+      await checks(page, place, reading);
+      await checks(page, drive, { ...reading, step: 'mending', items: 1, items_total: 2, bytes: 3e6, bytes_total: 4e6 });
+      await page.getByRole('progressbar').nth(1).waitFor();
     },
   },
   'place-removed': {

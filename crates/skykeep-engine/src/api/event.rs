@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use super::{Problem, Progress};
+use super::{Checking, Problem, Progress};
 
 /// What changed, so that a face asks again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
@@ -19,6 +19,13 @@ pub enum Event {
         did: String,
         /// The state of the run; `None` when it has ended.
         progress: Option<Progress>,
+    },
+    /// A check of a place began, went on or ended.
+    Check {
+        /// The place's id.
+        place: String,
+        /// How far it is; `None` when it has ended.
+        progress: Option<Checking>,
     },
     /// Something that a person should be told about now.
     Notify {

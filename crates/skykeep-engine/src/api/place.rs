@@ -50,6 +50,37 @@ pub enum PlaceState {
     Full,
 }
 
+/// How far a check of a place is. Sent at most five times a second.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Checking {
+    /// Which part of it.
+    pub step: CheckStep,
+    /// Files done in this part.
+    pub items: u64,
+    /// Files in this part, when known.
+    pub items_total: Option<u64>,
+    /// Bytes done in this part.
+    pub bytes: u64,
+    /// Bytes in this part, when known.
+    pub bytes_total: Option<u64>,
+    /// Seconds left in this part, when there is an honest estimate.
+    pub seconds_left: Option<u32>,
+}
+
+/// The parts of a check. After the first one they come only where something is damaged, and some of them again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckStep {
+    /// Reading and hashing every file.
+    Reading,
+    /// Writing what is damaged anew, from staging or from another place.
+    Mending,
+    /// Asking hosts for what is damaged and nobody in reach has whole; the runs that do so tell how far they are.
+    Asking,
+    /// Reading and hashing every file once more.
+    Again,
+}
+
 /// What a check of a place found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 pub struct Check {

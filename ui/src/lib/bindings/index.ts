@@ -199,6 +199,33 @@ export type Check = {
 	touched_snapshots: string[],
 };
 
+/**  The parts of a check. After the first one they come only where something is damaged, and some of them again. */
+export type CheckStep = 
+/**  Reading and hashing every file. */
+"reading" | 
+/**  Writing what is damaged anew, from staging or from another place. */
+"mending" | 
+/**  Asking hosts for what is damaged and nobody in reach has whole; the runs that do so tell how far they are. */
+"asking" | 
+/**  Reading and hashing every file once more. */
+"again";
+
+/**  How far a check of a place is. Sent at most five times a second. */
+export type Checking = {
+	/**  Which part of it. */
+	step: CheckStep,
+	/**  Files done in this part. */
+	items: number,
+	/**  Files in this part, when known. */
+	items_total: number | null,
+	/**  Bytes done in this part. */
+	bytes: number,
+	/**  Bytes in this part, when known. */
+	bytes_total: number | null,
+	/**  Seconds left in this part, when there is an honest estimate. */
+	seconds_left: number | null,
+};
+
 /**  What changed in one collection. */
 export type CollectionChange = {
 	/**  The collection's NSID. */
@@ -244,6 +271,12 @@ export type Event =
 did: string; 
 /**  The state of the run; `None` when it has ended. */
 progress: Progress | null } | 
+/**  A check of a place began, went on or ended. */
+{ topic: "check"; 
+/**  The place's id. */
+place: string; 
+/**  How far it is; `None` when it has ended. */
+progress: Checking | null } | 
 /**  Something that a person should be told about now. */
 { topic: "notify"; 
 /**  What it concerns: the page that helps. */

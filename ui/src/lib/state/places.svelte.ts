@@ -1,5 +1,5 @@
 import { backend, problemOf } from '$lib/backend';
-import type { Check, Event, Place, Problem, Spot } from '$lib/bindings';
+import type { Check, Checking, Event, Place, Problem, Spot } from '$lib/bindings';
 import { without } from './keyed';
 import { Topic } from './topic.svelte';
 
@@ -8,8 +8,15 @@ export class Places {
   readonly topic = new Topic(() => backend.places());
   /** What the last check of each place found, by id. */
   checks = $state.raw<Record<string, Check>>({});
+  /** How far the checks under way are, by the place's id: whoever asked for them. */
+  progress = $state.raw<Record<string, Checking>>({});
+  /** Ids of the places that this window asked to be checked. */
+  #asked = $state.raw<string[]>([]);
   /** Ids of the places that are being checked. */
-  checking = $state.raw<string[]>([]);
+  readonly checking = $derived([
+    ...this.#asked,
+    ...Object.keys(this.progress).filter((id) => !this.#asked.includes(id)),
+  ]);
   /** Ids of the places that no file manager would open. */
   unopened = $state.raw<string[]>([]);
   /** Why the engine refused the last intention. */
@@ -24,6 +31,12 @@ export class Places {
   readonly drives = $derived<Spot[]>((this.spots.value ?? []).filter((spot) => spot.kind === 'drive' && !spot.known));
 
   async hear(event: Event): Promise<void> {
+    if (event.topic === 'check') {
+      this.progress = event.progress
+        ? { ...this.progress, [event.place]: event.progress }
+        : without(this.progress, event.place);
+      return;
+    }
     if (event.topic !== 'places' && !(event.topic === 'run' && !event.progress)) return;
     await this.topic.load();
     if (event.topic === 'places' && this.#spotsWanted) await this.spots.load();
@@ -44,13 +57,13 @@ export class Places {
 
   /** Hashes every file of a place again; it may take as long as reading all of it. */
   async check(id: string): Promise<void> {
-    this.checking = [...this.checking, id];
+    this.#asked = [...this.#asked, id];
     this.checks = without(this.checks, id);
     await this.#tell(async () => {
       const found = await backend.check(id);
       this.checks = { ...this.checks, ...Object.fromEntries(found.map((check) => [check.place, check])) };
     });
-    this.checking = this.checking.filter((other) => other !== id);
+    this.#asked = this.#asked.filter((other) => other !== id);
   }
 
   /** Asks for a folder and makes it a place. */

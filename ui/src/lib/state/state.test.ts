@@ -119,6 +119,19 @@ describe('places', () => {
     expect(places.refused?.severity).toBe('danger');
   });
 
+  test('know how far a check is, whoever asked for it, until it has ended', async () => {
+    const asked = engine({ places: () => [place] });
+    const places = new Places();
+    const far = { step: 'reading', items: 3, items_total: 9, bytes: 1, bytes_total: 2, seconds_left: null } as const;
+    await places.hear({ topic: 'check', place: 'p', progress: far });
+    await places.hear({ topic: 'check', place: 'q', progress: { ...far, step: 'mending' } });
+    expect(places.checking).toEqual(['p', 'q']);
+    expect(places.progress.p).toEqual(far);
+    await places.hear({ topic: 'check', place: 'p', progress: null });
+    expect(places.checking).toEqual(['q']);
+    expect(asked).toEqual([]);
+  });
+
   test('a folder that nobody chose is not added', async () => {
     const asked = engine({ 'plugin:dialog|open': () => null });
     await new Places().choose();
