@@ -28,7 +28,7 @@ const SHARED: &[(&str, &[&str])] = &[
     ("window.place", &["free"]),
     ("window.ready", &["since"]),
     ("window.backup", &["records", "snapshots", "newest"]),
-    ("window.account", &["media"]),
+    ("window.account", &["from_backup", "media"]),
     ("window.snapshots", &["missing"]),
     (
         "window.run",

@@ -143,6 +143,11 @@ describe('with the keyboard alone', () => {
       await page.getByText('Skykeep: Reading every file again').waitFor();
     }));
 
+  test('a name that only the backup says is said to be from there', () =>
+    look('from-backup', {}, async (page) => {
+      await page.getByText('Name, handle and picture are from the backup. The host has not answered yet.').waitFor();
+    }));
+
   test('a failure among good runs is seen and said', () =>
     look('home', {}, async (page) => {
       await page.getByText('Failed at times', { exact: true }).waitFor();

@@ -177,6 +177,16 @@ fn kept(cli: &Cli, saved: &Saved, imported: &Value, media: usize) {
         assert!(missing.contains(&json!(cid)), "{cid} is not named");
     }
 
+    // Whose it is says the backup itself, as long as its host has not answered.
+    let account = cli.document(0, &["account", "list"])["accounts"][0].clone();
+    assert_eq!(
+        (&account["handle"], &account["from_backup"]),
+        (&json!("alice.test"), &json!(true))
+    );
+    assert!(account["display_name"].as_str().is_some_and(|name| !name.is_empty()));
+    let picture = account["avatar"].as_str().unwrap_or_default();
+    assert_eq!(picture.starts_with("data:image/"), media > 0, "{picture:.40}");
+
     let listed = cli.document(0, &["snapshots", &saved.did])["snapshots"].clone();
     assert_eq!(listed.as_array().unwrap().len(), 1);
     let shown = &listed[0];
@@ -285,7 +295,9 @@ async fn what_is_not_the_accounts_is_refused_and_nothing_changes() {
     // The host has it still: the next backup goes on as if the import had been one.
     let ended = cli.document(0, &["backup", "--all"])["runs"][0]["end"].clone();
     assert_eq!(ended["outcome"], "completed", "{ended}");
-    let kept = cli.document(0, &["status"])["accounts"][0]["kept"].clone();
+    let shown = cli.document(0, &["status"])["accounts"][0].clone();
+    assert_eq!(shown["from_backup"], false, "its host says who it is: {shown}");
+    let kept = &shown["kept"];
     assert_eq!(
         (&kept["media"], &kept["media_missing"]),
         (&json!(saved.blobs.len()), &json!(0))

@@ -47,6 +47,23 @@ pub fn texts<'a, const N: usize>(bytes: &'a [u8], fields: [&str; N]) -> Result<[
     Ok(texts)
 }
 
+/// The blob that a field of a record refers to, as `avatar` of a profile does; the first, where there are several.
+///
+/// Errors: `Cbor`.
+pub fn blob_of(bytes: &[u8], field: &str) -> Result<Option<Cid>, Error> {
+    let mut reader = Reader::new(bytes);
+    let (entries, mut previous, mut blob) = (reader.map()?, None, None);
+    for _ in 0..entries {
+        let key = reader.key(&mut previous)?;
+        let value = reader.skip(1)?;
+        if key == field.as_bytes() && matches!(Reader::new(value).head()?, Head::Map(_)) {
+            check(value, &mut |found| blob = blob.or(Some(found.cid)))?;
+        }
+    }
+    reader.end()?;
+    Ok(blob)
+}
+
 /// The part of a value that matters to the map around it.
 enum Value<'a> {
     Text(&'a [u8]),
@@ -186,6 +203,23 @@ mod tests {
             (image(), "image/jpeg".to_owned(), None),
         ];
         assert_eq!(blobs(&writer.into_bytes()), expected);
+    }
+
+    #[test]
+    fn the_blob_of_a_field_is_that_fields_own() {
+        let other = Cid::of(Codec::Raw, b"banner");
+        let mut writer = Writer::new();
+        writer.map(3).text("alt").text("avatar").text("avatar");
+        typed(&mut writer, image());
+        writer.text("banner");
+        typed(&mut writer, other);
+        let bytes = writer.into_bytes();
+        let check = |field, expected| assert_eq!(blob_of(&bytes, field).unwrap(), expected, "{field}");
+        check("avatar", Some(image()));
+        check("banner", Some(other));
+        check("alt", None);
+        check("ref", None);
+        assert!(blob_of(&bytes[..bytes.len() - 1], "avatar").is_err());
     }
 
     #[test]

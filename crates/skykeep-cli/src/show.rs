@@ -124,7 +124,13 @@ fn named(account: &Account) -> String {
 }
 
 fn status(account: &Account) -> Vec<String> {
-    let mut lines = vec![named(account), format!("  {}", kept(&account.kept))];
+    let mut lines = vec![named(account)];
+    lines.extend(
+        account
+            .from_backup
+            .then(|| format!("  {}", said::window_account_from_backup())),
+    );
+    lines.push(format!("  {}", kept(&account.kept)));
     if account.kept.state != KeptState::Nothing {
         lines.push(format!("  {}", holds(&account.kept)));
     }

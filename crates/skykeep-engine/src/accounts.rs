@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use data_encoding::BASE64;
 use jiff::Timestamp;
 use skykeep_atproto::Did;
-use skykeep_net::pds::{HostingStatus as NetStatus, Pds, SmallBlob};
+use skykeep_net::pds::{HostingStatus as NetStatus, Pds};
 use skykeep_net::resolve::{Identifier, Identity, Resolver};
 use skykeep_net::{CancellationToken, Patience, appview};
 use skykeep_vault::Reach;
@@ -21,7 +21,7 @@ use crate::schedule::{self, Due};
 use crate::{Engine, Error, drives, problem, readiness, settings};
 
 /// Largest picture of a person that is fetched, in bytes.
-const MAX_AVATAR: u64 = 2 << 20;
+pub(crate) const MAX_AVATAR: u64 = 2 << 20;
 
 /// Runs that may be missed before what is kept is called stale.
 const STALE_AFTER_RUNS: u32 = 3;
@@ -95,7 +95,9 @@ impl Engine {
                 facts.avatar = seen.avatar.or(facts.avatar.take());
                 facts.host = Some(seen.host);
                 facts.status = seen.status;
-                facts.last_seen = Some(now);
+                if seen.status != HostingStatus::Unknown {
+                    facts.last_seen = Some(now);
+                }
             })
             .await?;
         // What staging holds of it from an earlier time counts at once.
@@ -264,8 +266,10 @@ impl Engine {
             Due::Waiting(waiting) => Some(waiting),
             Due::Now | Due::At(_) | Due::Running => None,
         };
+        let says_who = facts.handle.is_some() || facts.display_name.is_some() || facts.avatar.is_some();
         Ok(Account {
             did: account.did.to_string(),
+            from_backup: says_who && facts.last_seen.is_none() && latest.is_some(),
             handle: facts
                 .handle
                 .or_else(|| account.handle.as_ref().map(ToString::to_string)),
@@ -385,7 +389,7 @@ impl Engine {
         }
         Ok((
             name.filter(|name| !name.trim().is_empty()),
-            picture.as_ref().and_then(data_url),
+            picture.as_ref().and_then(|picture| data_url(&picture.bytes)),
         ))
     }
 }
@@ -431,14 +435,14 @@ async fn hosting_status(pds: &Pds, did: &Did, cancel: &CancellationToken) -> Res
 }
 
 /// A picture that a window can show: only what really is one, whatever the server called it.
-fn data_url(picture: &SmallBlob) -> Option<String> {
-    let mime = match picture.bytes.as_slice() {
+pub(crate) fn data_url(picture: &[u8]) -> Option<String> {
+    let mime = match picture {
         [0x89, b'P', b'N', b'G', ..] => "image/png",
         [0xff, 0xd8, 0xff, ..] => "image/jpeg",
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
         _ => return None,
     };
-    Some(format!("data:{mime};base64,{}", BASE64.encode(&picture.bytes)))
+    Some(format!("data:{mime};base64,{}", BASE64.encode(picture)))
 }
 
 fn millis(time: Timestamp) -> Millis {

@@ -338,6 +338,7 @@ mod tests {
             handle: Some("alice.test".to_owned()),
             display_name: Some("Alice".to_owned()),
             avatar: None,
+            from_backup: false,
             host: Some("pds.test".to_owned()),
             whose: Whose::Mine,
             added: 0,

@@ -117,6 +117,7 @@ impl Engine {
                 .push(self.keep_import(&did, &keys, &finds, &file, repo, &reporter).await?);
         }
         self.inner.rebuild_account(&did).await?;
+        self.face_from_backup(&did).await?;
         if !self.inner.settings().places.is_empty() {
             reporter.phase(Phase::Delivering, None, None);
             backup::deliver(&self.inner, &reporter, Timestamp::now(), Told::Yes).await?;

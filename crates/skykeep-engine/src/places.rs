@@ -158,6 +158,7 @@ impl Engine {
             let (names, _) = vault.snapshot_names(&account).await.map_err(at_place)?;
             let names = names.iter().map(ToString::to_string).collect();
             inner.confirmed(&did, &place, names, &vault, Timestamp::now()).await?;
+            self.face_from_backup(&did).await?;
             accounts.push(self.account(&did).await?);
         }
         Ok(accounts)

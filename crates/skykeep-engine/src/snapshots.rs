@@ -1,5 +1,7 @@
 //! Snapshots: listing them, comparing two, and writing one out for any other tool.
 
+mod face;
+
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -328,6 +328,10 @@ export const scenes = {
       await page.getByRole('progressbar').nth(1).waitFor();
     },
   },
+  'from-backup': {
+    at: ACCOUNT,
+    answers: answers([{ ...away, from_backup: true, readiness: readiness(), waiting: null, whose: 'theirs' }]),
+  },
   'place-removed': {
     at: '#/places',
     answers: answers([account], { places: { value: [place, drive] } }),

@@ -58,6 +58,7 @@ export const account = (more = {}) => ({
   handle: 'alice.test',
   display_name: 'Alice',
   avatar: null,
+  from_backup: false,
   host: 'pds.example',
   whose: 'mine',
   added: NOW - 40 * 24 * 60 * MINUTE,

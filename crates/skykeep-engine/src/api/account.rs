@@ -16,6 +16,8 @@ pub struct Account {
     pub display_name: Option<String>,
     /// Its picture as a `data:` address.
     pub avatar: Option<String>,
+    /// Whether handle, name and picture are what the backup itself says: its host has never answered here.
+    pub from_backup: bool,
     /// Host name of its server as last seen.
     pub host: Option<String>,
     /// Whose it is.

@@ -105,6 +105,8 @@ export type Account = {
 	display_name: string | null,
 	/**  Its picture as a `data:` address. */
 	avatar: string | null,
+	/**  Whether handle, name and picture are what the backup itself says: its host has never answered here. */
+	from_backup: boolean,
 	/**  Host name of its server as last seen. */
 	host: string | null,
 	/**  Whose it is. */
