@@ -26,6 +26,10 @@ const SHARED: &[(&str, &[&str])] = &[
     ),
     ("window.places", &["none"]),
     ("window.place", &["free"]),
+    (
+        "window.tested",
+        &["good", "plain", "versions", "no_versions", "unlocked", "locked"],
+    ),
     ("window.ready", &["since"]),
     ("window.backup", &["records", "snapshots", "newest"]),
     ("window.account", &["from_backup", "media"]),
@@ -48,6 +52,7 @@ const SHARED: &[(&str, &[&str])] = &[
         &[
             "place_ready",
             "place_absent",
+            "place_refused",
             "place_read_only",
             "place_other",
             "place_full",

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use skykeep_engine::api::{
-    Account, Cell, Changes, Check, Extent, Millis, Opened, Person, Place, Preferences, Run, Snapshot, Spot, Standing,
-    Storage, Stored, Whose,
+    Account, BucketAddress, Cell, Changes, Check, Extent, Millis, Opened, Person, Place, PlaceTest, Preferences,
+    Provider, Run, Snapshot, Spot, Standing, Storage, Stored, Whose,
 };
-use skykeep_engine::{Error, Exported, ImportedSnapshot};
+use skykeep_engine::keys::Secret;
+use skykeep_engine::{BucketKeys, Error, Exported, ImportedSnapshot};
+use specta::Type;
 use tauri::{AppHandle, State, Wry};
 use tauri_plugin_autostart::ManagerExt;
 use tauri_plugin_opener::OpenerExt;
@@ -150,6 +153,58 @@ pub(crate) async fn add_folder(app: App, desk: TheDesk<'_>, path: String) -> Ans
     Ok(desk.engine(&app).await?.add_folder(Path::new(&path), None).await?)
 }
 
+/// The keys to a bucket, as they were typed. They go to the keychain and nowhere else.
+#[derive(Deserialize, Type)]
+pub(crate) struct TypedKeys {
+    access: String,
+    secret: String,
+}
+
+impl From<TypedKeys> for BucketKeys {
+    fn from(typed: TypedKeys) -> Self {
+        Self::new(&typed.access, Secret::new(typed.secret))
+    }
+}
+
+/// Who keeps buckets, as ready-made entries of the form.
+#[tauri::command]
+#[specta::specta]
+pub(crate) fn providers() -> Vec<Provider> {
+    skykeep_engine::providers()
+}
+
+/// Tests a bucket before it becomes a place. What is wrong is in the answer; nothing is kept.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn try_bucket(
+    app: App,
+    desk: TheDesk<'_>,
+    bucket: BucketAddress,
+    keys: TypedKeys,
+) -> Answer<PlaceTest> {
+    Ok(desk.engine(&app).await?.try_bucket(&bucket, &keys.into()).await)
+}
+
+/// Makes a bucket a place, and keeps its keys in the keychain.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn add_bucket(
+    app: App,
+    desk: TheDesk<'_>,
+    bucket: BucketAddress,
+    keys: TypedKeys,
+    name: Option<String>,
+) -> Answer<Place> {
+    Ok(desk.engine(&app).await?.add_bucket(&bucket, &keys.into(), name).await?)
+}
+
+/// Tests a place that is set up. What is wrong is in the answer.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn test_place(app: App, desk: TheDesk<'_>, id: String) -> Answer<PlaceTest> {
+    Ok(desk.engine(&app).await?.test_place(&id).await?)
+}
+
 /// Forgets a place. What it holds stays.
 #[tauri::command]
 #[specta::specta]
@@ -210,6 +265,32 @@ pub(crate) async fn look_into(app: App, desk: TheDesk<'_>, path: PathBuf) -> Ans
 #[specta::specta]
 pub(crate) async fn take_over(app: App, desk: TheDesk<'_>, path: PathBuf) -> Answer<Vec<Account>> {
     Ok(desk.engine(&app).await?.take_over(&path).await?)
+}
+
+/// What is in a bucket. Looking changes nothing, and keeps no keys.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn look_into_bucket(
+    app: App,
+    desk: TheDesk<'_>,
+    bucket: BucketAddress,
+    keys: TypedKeys,
+) -> Answer<Opened> {
+    Ok(desk.engine(&app).await?.look_into_bucket(&bucket, &keys.into()).await?)
+}
+
+/// Takes over a place of Skykeep's in a bucket, and keeps its keys in the keychain.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn take_over_bucket(
+    app: App,
+    desk: TheDesk<'_>,
+    bucket: BucketAddress,
+    keys: TypedKeys,
+    name: Option<String>,
+) -> Answer<Vec<Account>> {
+    let engine = desk.engine(&app).await?;
+    Ok(engine.take_over_bucket(&bucket, &keys.into(), name).await?)
 }
 
 /// Imports another tool's backup of an account.

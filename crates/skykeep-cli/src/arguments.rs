@@ -86,11 +86,14 @@ pub(crate) enum Verb {
         /// A folder or a file
         path: PathBuf,
     },
-    /// Take over what a vault holds
+    /// Take over what a vault holds: one in a folder, or one in a bucket
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Rebuild {
         /// The vault's folder
-        #[arg(long)]
-        from: PathBuf,
+        #[arg(long, required = true)]
+        from: Option<PathBuf>,
+        #[command(subcommand)]
+        elsewhere: Option<Elsewhere>,
     },
     /// Say that a sudden loss was meant
     ConfirmShrink {
@@ -159,6 +162,11 @@ pub(crate) enum PlaceVerb {
     },
     /// List the places
     List,
+    /// Find out whether backups can go to a place, and what its server can
+    Test {
+        /// Its id, name, folder or address
+        place: String,
+    },
     /// Forget a place; what it holds stays
     Remove {
         /// Its id, name or folder
@@ -176,6 +184,40 @@ pub(crate) enum PlaceKind {
         #[arg(long)]
         name: Option<String>,
     },
+    /// A bucket of S3-compatible storage; its keys are asked for, and kept in the keychain
+    S3(BucketArguments),
+}
+
+/// Where a vault is that is in no folder.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Elsewhere {
+    /// A vault in a bucket of S3-compatible storage; its keys are asked for, and kept in the keychain
+    S3(BucketArguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BucketArguments {
+    /// The server, as https://s3.example.org
+    #[arg(long)]
+    pub(crate) endpoint: String,
+    /// The bucket; it must exist
+    #[arg(long)]
+    pub(crate) bucket: String,
+    /// The region that requests are signed for
+    #[arg(long, default_value = "us-east-1")]
+    pub(crate) region: String,
+    /// A folder in the bucket
+    #[arg(long, default_value = "")]
+    pub(crate) prefix: String,
+    /// Ask for https://BUCKET.SERVER instead of https://SERVER/BUCKET
+    #[arg(long)]
+    pub(crate) in_host: bool,
+    /// What to call it; the bucket's name without
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Read the access key and the secret key, a line each, from this open file descriptor instead of asking
+    #[arg(long, value_name = "FD")]
+    pub(crate) secrets_from: Option<u32>,
 }
 
 #[derive(Debug, Subcommand)]

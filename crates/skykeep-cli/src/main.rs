@@ -9,6 +9,7 @@ mod arguments;
 mod inspect;
 mod output;
 mod said;
+mod secrets;
 mod show;
 mod verbs;
 

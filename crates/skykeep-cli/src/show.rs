@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use skykeep_engine::api::{
-    Account, Check, Damage, Kept, KeptState, Opened, OpenedKind, Phase, Place, PlaceState, Problem, Progress, RunEnd,
-    Snapshot, Waiting,
+    Account, Check, Damage, Kept, KeptState, Opened, OpenedKind, Phase, Place, PlaceState, PlaceTest, Problem,
+    Progress, RunEnd, Snapshot, Waiting,
 };
 use skykeep_engine::{Ended, Exported, Imported, Reply, list, number, sentences, size};
 
@@ -39,6 +39,7 @@ fn lines(reply: &Reply) -> Vec<String> {
         Reply::Place(added) => vec![said::place_added(added.id.as_str(), added.path.as_str())],
         Reply::Places(places) if places.is_empty() => vec![said::window_places_none()],
         Reply::Places(places) => places.iter().map(place).collect(),
+        Reply::Tested(test) => tested(test),
         Reply::Ended(ends) => ends.iter().map(|e| format!("{}  {}", e.account, end(&e.end))).collect(),
         Reply::Snapshots(snapshots) => snapshots.iter().map(snapshot).collect(),
         Reply::Comparison(changes) => {
@@ -72,6 +73,7 @@ fn document(reply: &Reply) -> Value {
         Reply::Accounts(accounts) => json!({ "accounts": accounts }),
         Reply::Place(place) => json!({ "place": place }),
         Reply::Places(places) => json!({ "places": places }),
+        Reply::Tested(test) => json!({ "test": test }),
         Reply::Ended(runs) => json!({ "runs": runs }),
         Reply::Snapshots(snapshots) => json!({ "snapshots": snapshots }),
         Reply::Comparison(comparison) => json!({ "comparison": comparison }),
@@ -196,10 +198,30 @@ fn place(place: &Place) -> String {
         PlaceState::ReadOnly => said::report_place_read_only(),
         PlaceState::Other => said::report_place_other(),
         PlaceState::Full => said::report_place_full(),
+        PlaceState::Refused => said::report_place_refused(),
     }];
     parts.extend(place.free.map(|free| said::window_place_free(size(free))));
     parts.extend(place.last_checked.map(|at| said::window_ready_since(time(at))));
     format!("{}  {}  {}  ({})", place.name, place.path, list(&parts), place.id)
+}
+
+fn tested(test: &PlaceTest) -> Vec<String> {
+    if let Some(problem) = &test.problem {
+        return vec![told(problem)];
+    }
+    let mut lines = vec![said::window_tested_good()];
+    let Some(can) = &test.abilities else { return lines };
+    lines.extend((!can.encrypted).then(said::window_tested_plain));
+    lines.push(match can.versioning {
+        true => said::window_tested_versions(),
+        false => said::window_tested_no_versions(),
+    });
+    lines.extend(match can.locked_days {
+        Some(0) if can.deletes => Some(said::window_tested_unlocked()),
+        Some(days) if days > 0 => Some(said::window_tested_locked(u64::from(days))),
+        _ => None,
+    });
+    lines
 }
 
 fn snapshot(snapshot: &Snapshot) -> String {

@@ -1,16 +1,17 @@
 //! Verbs that need the engine: from what was typed to a request, from a reply to what is printed.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use skykeep_engine::api::{Problem, RunEnd, Severity, Whose};
-use skykeep_engine::{CancellationToken, Door, Engine, Error, Reply, Request, to_problem};
+use skykeep_engine::api::{BucketAddress, Problem, RunEnd, Severity, Whose};
+use skykeep_engine::{CancellationToken, Door, Engine, Error, HandedIn, Reply, Request, to_problem};
 use tracing::warn;
 
-use crate::arguments::{AccountVerb, PlaceKind, PlaceVerb, Verb};
+use crate::arguments::{AccountVerb, BucketArguments, Elsewhere, PlaceKind, PlaceVerb, Verb};
 use crate::show::{self, Bars};
-use crate::{output, said};
+use crate::{output, said, secrets};
 
 /// Stack of each thread, in bytes: what is handed over runs as deep there as verbs of our own do on the first thread.
 const STACK: usize = 8 << 20;
@@ -20,6 +21,10 @@ const VERB_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Carries out a verb; whether everything is done and sound.
 pub(crate) fn run(verb: Verb, json: bool) -> bool {
+    let handed_in = match hand_in(&verb) {
+        Ok(keys) => keys,
+        Err(reason) => return refused(reason, json),
+    };
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = match builder.enable_all().thread_stack_size(STACK).build() {
         Ok(runtime) => runtime,
@@ -28,7 +33,7 @@ pub(crate) fn run(verb: Verb, json: bool) -> bool {
     runtime.block_on(async {
         let outcome = match verb {
             Verb::Run => serve().await.map(|()| true).map_err(|error| to_problem(&error)),
-            verb => ask(request(verb), json).await,
+            verb => ask(request(verb, handed_in.as_ref()), json).await,
         };
         outcome.unwrap_or_else(|problem| {
             show::problem(&problem, json);
@@ -37,7 +42,45 @@ pub(crate) fn run(verb: Verb, json: bool) -> bool {
     })
 }
 
-fn request(verb: Verb) -> Request {
+/// Puts what a verb needs in secret where the engine finds it.
+fn hand_in(verb: &Verb) -> Result<Option<HandedIn>, NotHanded> {
+    let bucket = match verb {
+        Verb::Place {
+            verb: PlaceVerb::Add {
+                kind: PlaceKind::S3(bucket),
+            },
+        } => bucket,
+        Verb::Rebuild {
+            elsewhere: Some(Elsewhere::S3(bucket)),
+            ..
+        } => bucket,
+        _ => return Ok(None),
+    };
+    let keys = secrets::bucket_keys(bucket.secrets_from).map_err(NotHanded::Read)?;
+    HandedIn::new(&keys).map(Some).map_err(NotHanded::Kept)
+}
+
+/// Why secrets did not reach the engine.
+enum NotHanded {
+    Read(io::Error),
+    Kept(Error),
+}
+
+fn refused(reason: NotHanded, json: bool) -> bool {
+    match reason {
+        NotHanded::Read(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            output::wrong_usage(&error.to_string())
+        }
+        NotHanded::Read(error) => output::failed(json, &output::chain(&error)),
+        NotHanded::Kept(error) => {
+            show::problem(&to_problem(&error), json);
+            false
+        }
+    }
+}
+
+fn request(verb: Verb, handed_in: Option<&HandedIn>) -> Request {
+    let keys = || handed_in.map_or_else(String::new, |keys| keys.entry().to_owned());
     match verb {
         Verb::Account { verb } => match verb {
             AccountVerb::Add { account, theirs } => Request::AddAccount {
@@ -59,6 +102,17 @@ fn request(verb: Verb) -> Request {
                 path: absolute(&path),
                 name,
             },
+            PlaceVerb::Add {
+                kind: PlaceKind::S3(bucket),
+            } => {
+                let (bucket, name) = address(bucket);
+                Request::AddBucket {
+                    bucket,
+                    name,
+                    keys: keys(),
+                }
+            }
+            PlaceVerb::Test { place } => Request::TestPlace { place },
             PlaceVerb::List => Request::Places,
             PlaceVerb::Remove { place } => Request::RemovePlace { place },
         },
@@ -86,10 +140,35 @@ fn request(verb: Verb) -> Request {
         },
         Verb::Look { path } => Request::LookInto { path: absolute(&path) },
         Verb::Report => Request::Report,
-        Verb::Rebuild { from } => Request::Rebuild { vault: absolute(&from) },
+        Verb::Rebuild {
+            elsewhere: Some(Elsewhere::S3(bucket)),
+            ..
+        } => {
+            let (bucket, name) = address(bucket);
+            Request::RebuildBucket {
+                bucket,
+                name,
+                keys: keys(),
+            }
+        }
+        Verb::Rebuild { from, elsewhere: None } => Request::Rebuild {
+            vault: absolute(&from.unwrap_or_default()),
+        },
         Verb::ConfirmShrink { account } => Request::ConfirmShrink { account },
         Verb::Run | Verb::Inspect { .. } => unreachable!("these two are not requests"),
     }
+}
+
+/// Where a bucket is, and what to call it.
+fn address(typed: BucketArguments) -> (BucketAddress, Option<String>) {
+    let bucket = BucketAddress {
+        endpoint: typed.endpoint,
+        bucket: typed.bucket,
+        region: typed.region,
+        prefix: typed.prefix,
+        in_host: typed.in_host,
+    };
+    (bucket, typed.name)
 }
 
 /// The engine may run in another folder than this program.
@@ -140,6 +219,7 @@ fn is_good(reply: &Reply) -> bool {
         Reply::Ended(ends) => ends
             .iter()
             .all(|ended| matches!(ended.end, RunEnd::Completed { .. } | RunEnd::Skipped { .. })),
+        Reply::Tested(test) => test.problem.is_none(),
         Reply::Checks(checks) => checks.iter().all(|check| check.damaged.is_empty()),
         Reply::Accounts(accounts) => accounts.iter().all(|account| {
             account

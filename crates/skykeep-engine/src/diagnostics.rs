@@ -272,6 +272,7 @@ fn of_place(place: &Place) -> String {
         PlaceState::ReadOnly => ("read_only", "place_read_only"),
         PlaceState::Other => ("other", "place_other"),
         PlaceState::Full => ("full", "place_full"),
+        PlaceState::Refused => ("refused", "place_refused"),
     };
     let free = place.free.map_or_else(|| say("unknown", &[]), bytes_in_words);
     let values = [
@@ -322,7 +323,7 @@ fn shareable(text: &str, home: Option<&Path>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Kept, Readiness, Whose};
+    use crate::api::{Kept, PlaceKind, Readiness, Whose};
 
     fn problem(detail: &str) -> Problem {
         Problem::new("host_error", Severity::NeedsYou, &[])
@@ -356,6 +357,7 @@ mod tests {
         let place = Place {
             id: "v".to_owned(),
             name: "Drive".to_owned(),
+            kind: PlaceKind::Folder,
             path: "/home/alice/backups/Skykeep".to_owned(),
             state: PlaceState::Absent,
             this_computer: true,

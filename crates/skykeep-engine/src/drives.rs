@@ -21,8 +21,8 @@ use crate::api::{Event, RunEnd, Waiting};
 use crate::engine::Inner;
 use crate::machine::drive::{self, OnThisComputer};
 use crate::schedule::{self, Due};
-use crate::settings::Place;
-use crate::{Engine, Error, backup, blocking};
+use crate::settings::{At, Place};
+use crate::{Engine, Error, blocking, places};
 
 /// What was seen when the mounts last changed.
 #[derive(Debug, Default)]
@@ -98,17 +98,20 @@ impl Inner {
         Ok(arrived)
     }
 
-    /// Whether a place is there, under its own path or another.
+    /// Whether a place is there, under its own path or another. Of a bucket nothing is asked: it is on no drive.
     async fn find(&self, place: &Place, points: &[PathBuf]) -> Result<bool, Error> {
-        if backup::open(self, place).await.is_ok() {
-            let point = mount_of(&place.folder, points);
-            if point.is_some() && place.drive != point {
-                self.move_place(place, &place.folder, point)?;
+        let At::Folder { folder, drive } = &place.at else {
+            return Ok(true);
+        };
+        if places::open(self, place).await.is_ok() {
+            let point = mount_of(folder, points);
+            if point.is_some() && *drive != point {
+                self.move_place(place, folder, point)?;
             }
             return Ok(true);
         }
-        let Some(drive) = &place.drive else { return Ok(false) };
-        let inside = place.folder.strip_prefix(drive).unwrap_or(Path::new(""));
+        let Some(drive) = drive else { return Ok(false) };
+        let inside = folder.strip_prefix(drive).unwrap_or(Path::new(""));
         for point in points {
             for folder in [point.join(inside), point.clone(), point.join("Skykeep")] {
                 if self.holds(&folder, place).await {
@@ -133,8 +136,10 @@ impl Inner {
     fn move_place(&self, place: &Place, folder: &Path, drive: Option<PathBuf>) -> Result<(), Error> {
         let moved = self.change_settings(|settings| {
             if let Some(found) = settings.places.iter_mut().find(|p| p.vault == place.vault) {
-                folder.clone_into(&mut found.folder);
-                found.drive = drive;
+                found.at = At::Folder {
+                    folder: folder.to_owned(),
+                    drive,
+                };
             }
         });
         moved.inspect_err(|error| warn!(%error, "where a drive is now could not be remembered"))
@@ -149,15 +154,17 @@ pub(crate) fn mount_of(folder: &Path, points: &[PathBuf]) -> Option<PathBuf> {
 
 /// Where a place is. A drive that is away is not on this computer, although its mount point is.
 pub(crate) fn on_this_computer(place: &Place, home: &Path) -> OnThisComputer {
-    if is_away(place) {
-        return OnThisComputer::No;
+    match &place.at {
+        _ if is_away(place) => OnThisComputer::No,
+        At::Folder { folder, .. } => drive::on_this_computer(folder, home),
+        At::S3(bucket) if places::is_here(bucket) => OnThisComputer::Yes,
+        At::S3(_) => OnThisComputer::No,
     }
-    drive::on_this_computer(&place.folder, home)
 }
 
 /// Whether a place's drive is away: nothing is mounted where it was.
 pub(crate) fn is_away(place: &Place) -> bool {
-    place.drive.as_ref().is_some_and(|drive| !drive::is_mounted(drive))
+    place.drive().is_some_and(|drive| !drive::is_mounted(drive))
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use crate::error::What;
 use crate::in_hand::Work;
 use crate::keys::{self, KeyStore, Secret, SecretName};
 use crate::machine::{Machine, MachineFacts};
+use crate::places::Buckets;
 use crate::runs::Runs;
 use crate::schedule::{Due, History, Policy};
 use crate::settings::{Place, Settings};
@@ -65,6 +66,8 @@ pub(crate) struct Inner {
     machine: Arc<Mutex<Machine>>,
     /// Drives that come and go, as last seen.
     pub(crate) drives: Mutex<Drives>,
+    /// Buckets that were opened lately.
+    pub(crate) buckets: Buckets,
     /// Places that are being checked now.
     pub(crate) checking: Mutex<BTreeSet<VaultId>>,
     incoming: AtomicU64,
@@ -110,6 +113,7 @@ impl Engine {
             settings: Mutex::new(settings),
             swept: Mutex::default(),
             drives: Mutex::default(),
+            buckets: Buckets::default(),
             checking: Mutex::default(),
             machine: Arc::new(Mutex::new(Machine::new(now, loopback))),
             incoming: AtomicU64::new(0),
@@ -258,7 +262,7 @@ impl Inner {
         let mut places = Vec::new();
         for place in self.settings().places {
             // A place that is not there has nothing to give.
-            places.extend(crate::backup::open(self, &place).await.ok());
+            places.extend(crate::places::open_lately(self, &place).await.ok());
         }
         Reach::new(&self.staging, places)
     }

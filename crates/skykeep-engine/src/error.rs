@@ -89,11 +89,23 @@ pub enum Error {
     /// No place to keep backups is set up.
     #[error("no place is set up")]
     NoPlace,
-    /// The folder holds a place already.
+    /// The folder or bucket holds a place already.
     #[error("{path:?} is a place already")]
     PlaceKnown {
-        /// The folder.
+        /// The folder, or the bucket's address.
         path: PathBuf,
+    },
+    /// The keychain has no keys to a place's bucket.
+    #[error("the keychain has no keys for place {name:?}")]
+    PlaceKeys {
+        /// What its owner calls it.
+        name: String,
+    },
+    /// What was typed about a bucket cannot be right.
+    #[error("{field:?} cannot be right")]
+    BucketSetting {
+        /// Which part of it.
+        field: BucketField,
     },
     /// The identity names no host.
     #[error("{did} names no host")]
@@ -148,6 +160,12 @@ pub enum Error {
     NoBackup {
         /// The file or folder.
         path: PathBuf,
+    },
+    /// There is no vault in a bucket where somebody looked for one.
+    #[error("no vault at {address}")]
+    NoVaultInBucket {
+        /// `server/bucket/prefix`, for people.
+        address: String,
     },
     /// A repository to import failed its proof; nothing was kept.
     #[error("{path:?} failed its proof: {}", .findings.first().map_or("", |f| f.code.as_str()))]
@@ -224,6 +242,32 @@ impl fmt::Display for ImportFault {
     }
 }
 
+/// A part of what is typed about a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BucketField {
+    /// The server's address.
+    Endpoint,
+    /// The bucket's name.
+    Bucket,
+    /// The region.
+    Region,
+    /// The folder in the bucket.
+    Prefix,
+}
+
+impl BucketField {
+    /// The part that a store calls so.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        match name {
+            "endpoint" => Some(Self::Endpoint),
+            "bucket" => Some(Self::Bucket),
+            "region" => Some(Self::Region),
+            "prefix" => Some(Self::Prefix),
+            _ => None,
+        }
+    }
+}
+
 impl Error {
     /// A [`Error::Data`] for `path`.
     pub(crate) fn data(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
@@ -236,6 +280,18 @@ impl Error {
         match self {
             Self::Net(error) => error.is_transient(),
             Self::Place { source, .. } | Self::Staging(source) => source.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// Whether a place is simply not there now: unplugged, or its server does not answer.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Place { source, .. } => match source {
+                skykeep_vault::Error::Missing => true,
+                skykeep_vault::Error::Server { trouble, .. } => trouble.is_transient(),
+                _ => false,
+            },
             _ => false,
         }
     }

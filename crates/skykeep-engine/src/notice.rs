@@ -124,7 +124,7 @@ impl Engine {
                 });
             }
         }
-        for place in settings.places.iter().filter(|place| place.drive.is_some()) {
+        for place in settings.places.iter().filter(|place| place.drive().is_some()) {
             let id = place.vault.to_string();
             let facts = inner
                 .ask(move |catalogue| catalogue.place(&id))

@@ -4,6 +4,7 @@
 //! where someone would do something else. What goes with it is a name, a number or a [`Word`], never a sentence of ours:
 //! that would be in one language.
 
+mod server;
 mod told;
 
 use std::io::ErrorKind;
@@ -14,7 +15,7 @@ use skykeep_net::{ConfigFault, Error as Net, Refusal};
 use skykeep_vault::Error as Vault;
 
 use crate::api::{Action, Problem, Severity};
-use crate::error::{ImportFault, What};
+use crate::error::{BucketField, ImportFault, What};
 use crate::keys::SettingFault;
 use crate::words::Word;
 use crate::{Error, catalogue, keys};
@@ -143,6 +144,8 @@ pub fn to_problem(error: &Error) -> Problem {
             .detail(reason),
         Error::NoPlace => Problem::new("no_place", NeedsYou, &[ChoosePlace]),
         Error::PlaceKnown { path } => Problem::new("place_known", Note, &[OpenPlace]).with("folder", shown(path)),
+        Error::PlaceKeys { name } => Problem::new("place_keys", NeedsYou, &[ShowDetail]).text("place", name),
+        Error::BucketSetting { field } => Problem::new("bucket_setting", NeedsYou, &[]).with("field", of_field(*field)),
         Error::NoHost { did } => Problem::new("no_host", NeedsYou, &[TryAgain]).text("did", did),
         Error::BadIdentityLog { did, reason } => Problem::new("identity_log_bad", Danger, &[TryAgain, ShowDetail])
             .text("did", did)
@@ -166,6 +169,7 @@ pub fn to_problem(error: &Error) -> Problem {
         Error::Import { path, reason } => Problem::new("import_failed", NeedsYou, &[])
             .with("file", shown(path))
             .with("reason", of_import(*reason)),
+        Error::NoVaultInBucket { address } => Problem::new("no_backup_bucket", Note, &[]).text("folder", address),
         Error::NoBackup { path } => Problem::new("no_backup", Note, &[ChoosePlace]).with("folder", shown(path)),
         Error::ImportUnproved {
             path,
@@ -268,8 +272,8 @@ fn of_place(error: &Vault) -> Problem {
         | Vault::Invalid { .. }
         | Vault::TooLarge { .. }
         | Vault::NotAFile { .. } => Problem::new("place_damaged", Danger, &[CheckNow, ShowDetail]),
-        Vault::Server { .. }
-        | Vault::Io { .. }
+        Vault::Server { server, trouble, .. } => server::of_server(server, trouble),
+        Vault::Io { .. }
         | Vault::WrongFrom { .. }
         | Vault::OtherAccount { .. }
         | Vault::UnsupportedDid { .. }
@@ -348,6 +352,15 @@ const fn of_what(what: What) -> Word {
         What::Account => Word::NoAccount,
         What::Place => Word::NoPlace,
         What::Snapshot => Word::NoSnapshot,
+    }
+}
+
+const fn of_field(field: BucketField) -> Word {
+    match field {
+        BucketField::Endpoint => Word::Endpoint,
+        BucketField::Bucket => Word::Bucket,
+        BucketField::Region => Word::Region,
+        BucketField::Prefix => Word::Prefix,
     }
 }
 

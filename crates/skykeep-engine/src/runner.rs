@@ -200,12 +200,16 @@ impl Inner {
                 let settled = subject.clone();
                 self.ask(move |catalogue| catalogue.clear_except(&settled, &[problem::SHRUNK]))
                     .await?;
-                Ok(match (done.delivery.reached, &done.delivery.failed) {
-                    (0, Some(error)) => RunEnd::Failed {
-                        problem: problem::to_problem(error),
+                let delivery = done.delivery;
+                Ok(match (delivery.reached, delivery.failed, delivery.away) {
+                    (0, Some(error), _) => RunEnd::Failed {
+                        problem: problem::to_problem(&error),
                     },
-                    (0, None) if done.delivery.absent > 0 => RunEnd::Skipped {
-                        why: done.delivery.absence(),
+                    (0, None, Some(error)) => RunEnd::Skipped {
+                        why: Problem {
+                            severity: Severity::Note,
+                            ..problem::to_problem(&error)
+                        },
                     },
                     _ => RunEnd::Completed { changed: done.changed },
                 })
@@ -274,19 +278,5 @@ fn is_skip(error: &Error) -> bool {
                 | Net::RateLimited { .. }
         ),
         _ => false,
-    }
-}
-
-impl backup::Delivery {
-    /// Why nothing was delivered, when every place is simply not there.
-    fn absence(&self) -> Problem {
-        let error = Error::Place {
-            name: self.absent_name.clone(),
-            source: skykeep_vault::Error::Missing,
-        };
-        Problem {
-            severity: Severity::Note,
-            ..problem::to_problem(&error)
-        }
     }
 }

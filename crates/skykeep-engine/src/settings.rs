@@ -2,6 +2,8 @@
 //!
 //! It is written whole and replaced at once. Everything in it is small and none of it is secret.
 
+mod place;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,8 +11,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use skykeep_atproto::{Did, Handle};
-use skykeep_vault::layout::VaultId;
 
+pub(crate) use self::place::{At, Place, bucket_address};
 use crate::api::{Appearance, NetworkRule, QuietHours, Whose};
 use crate::pause::Pause;
 use crate::{Error, data, preferences};
@@ -235,23 +237,6 @@ impl Account {
     }
 }
 
-/// A place to keep backups in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Place {
-    /// Our own name for it: the vault's id.
-    pub vault: VaultId,
-    /// What its owner calls it.
-    pub name: String,
-    /// Its folder.
-    pub folder: PathBuf,
-    /// Where its drive was last mounted, when it is on one that comes and goes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drive: Option<PathBuf>,
-    /// When it was added.
-    pub added: Timestamp,
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -329,7 +314,19 @@ fn refused(path: &Path, reason: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use skykeep_vault::layout::VaultId;
+    use skykeep_vault::{Addressing, S3Settings};
+
     use super::*;
+
+    fn place(name: &str, at: At) -> Place {
+        Place {
+            vault: VaultId::random().unwrap(),
+            name: name.to_owned(),
+            at,
+            added: "2026-11-22T14:00:00Z".parse().unwrap(),
+        }
+    }
 
     fn sample() -> Settings {
         Settings {
@@ -341,13 +338,25 @@ mod tests {
                 paused: Pause::Until("2026-11-22T15:00:00Z".parse().unwrap()),
                 pinned: vec!["20261122t140000z.abcdefgh.1.x.json".to_owned()],
             }],
-            places: vec![Place {
-                vault: VaultId::random().unwrap(),
-                name: "Family drive".to_owned(),
-                folder: "/media/drive/Skykeep".into(),
-                drive: Some("/media/drive".into()),
-                added: "2026-11-22T14:00:00Z".parse().unwrap(),
-            }],
+            places: vec![
+                place(
+                    "Family drive",
+                    At::Folder {
+                        folder: "/media/drive/Skykeep".into(),
+                        drive: Some("/media/drive".into()),
+                    },
+                ),
+                place(
+                    "Cloud",
+                    At::S3(S3Settings {
+                        endpoint: "https://s3.example.org".to_owned(),
+                        bucket: "family".to_owned(),
+                        region: "eu-west-1".to_owned(),
+                        prefix: "alice".to_owned(),
+                        addressing: Addressing::VirtualHost,
+                    }),
+                ),
+            ],
             ..Settings::default()
         }
     }
@@ -357,10 +366,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("settings.toml");
         assert_eq!(Settings::load(&path).unwrap(), Settings::default());
-        sample().save(&path).unwrap();
-        let loaded = Settings::load(&path).unwrap();
-        assert_eq!(loaded.accounts, sample().accounts);
-        assert_eq!(loaded.places[0].name, "Family drive");
+        let sample = sample();
+        sample.save(&path).unwrap();
+        assert_eq!(Settings::load(&path).unwrap(), sample);
     }
 
     #[test]
@@ -381,6 +389,29 @@ mod tests {
                 (settings.accounts[0].paused, settings.accounts[0].whose),
                 (expected, Whose::Mine)
             );
+        }
+    }
+
+    #[test]
+    fn places_that_an_earlier_version_wrote_are_read_and_written_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("settings.toml");
+        let vault = "vault = \"aaaaaaaaaaaaaaaaaaaaaaaaaa\"\nname = \"x\"\n";
+        let added = "added = \"2026-11-22T14:00:00Z\"\n";
+        for (lines, drive) in [
+            ("folder = \"/media/drive/Skykeep\"\n", None),
+            (
+                "folder = \"/media/drive/Skykeep\"\ndrive = \"/media/drive\"\n",
+                Some(Path::new("/media/drive")),
+            ),
+        ] {
+            let place = format!("[[place]]\n{vault}{lines}{added}");
+            fs::write(&path, format!("format = 1\n{place}")).unwrap();
+            let settings = Settings::load(&path).unwrap();
+            assert_eq!(settings.places[0].folder(), Some(Path::new("/media/drive/Skykeep")));
+            assert_eq!(settings.places[0].drive(), drive);
+            settings.save(&path).unwrap();
+            assert!(fs::read_to_string(&path).unwrap().contains(&place));
         }
     }
 
@@ -411,6 +442,7 @@ mod tests {
             "format = 1\n[schedule]\npaused = \"soon\"",
             "format = 1\n[tell]\nafter_days = 31",
             "format = 1\n[window]\nlanguage = \"tlh\"",
+            "format = 1\n[[place]]\nvault = \"aaaaaaaaaaaaaaaaaaaaaaaaaa\"\nname = \"x\"\nadded = \"2026-11-22T14:00:00Z\"",
             "\u{0}",
         ] {
             fs::write(&path, bad).unwrap();

@@ -29,10 +29,10 @@ impl Engine {
 fn spot(settings: &Settings, folder: &Path, drive: Option<&PathBuf>) -> Spot {
     // A drive that has a place anywhere on it has one.
     let place = settings.places.iter().find(|place| match drive {
-        Some(drive) => place.folder.starts_with(drive),
-        None => place.folder == folder,
+        Some(drive) => place.folder().is_some_and(|folder| folder.starts_with(drive)),
+        None => place.folder() == Some(folder),
     });
-    let folder = place.map_or(folder, |place| &place.folder);
+    let folder = place.and_then(|place| place.folder()).unwrap_or(folder);
     Spot {
         path: folder.display().to_string(),
         name: last_part(drive.map_or(folder, PathBuf::as_path)),

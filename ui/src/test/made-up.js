@@ -2,7 +2,7 @@
 //
 // JavaScript, so that Node reads it as it is; the compiler holds it against the bindings all the same.
 
-/** @import { Account, Kept, Place, Preferences, Problem, Progress, Readiness, ReadyWhat, Snapshot } from '$lib/bindings' */
+/** @import { Account, Kept, Place, PlaceTest, Preferences, Problem, Progress, Provider, Readiness, ReadyWhat, Snapshot } from '$lib/bindings' */
 
 /** Twelve past two on a Sunday, by the clock on the wall. */
 export const NOW = new Date(2026, 10, 22, 14, 12).getTime();
@@ -75,6 +75,7 @@ export const account = (more = {}) => ({
 export const place = (more = {}) => ({
   id: 'p',
   name: 'Skykeep',
+  kind: 'folder',
   path: '/home/a/Skykeep',
   state: 'ready',
   this_computer: true,
@@ -87,6 +88,50 @@ export const place = (more = {}) => ({
   accounts: 1,
   ...more,
 });
+
+/** What a test of a bucket found: all is well, and nobody is kept from deleting. @returns {PlaceTest} */
+export const tested = () => ({
+  problem: null,
+  abilities: {
+    versioning: true,
+    locked_days: 0,
+    conditions: true,
+    checksums: true,
+    deletes: true,
+    encrypted: true,
+  },
+});
+
+/** Three entries of the form, one of each kind. @type {Provider[]} */
+export const providers = [
+  {
+    id: 'aws',
+    name: 'Amazon S3',
+    address: 'https://s3.{region}.amazonaws.com',
+    of: 'region',
+    region: '',
+    regions: ['eu-central-1', 'us-east-1'],
+    in_host: true,
+  },
+  {
+    id: 'r2',
+    name: 'Cloudflare R2',
+    address: 'https://{account}.r2.cloudflarestorage.com',
+    of: 'account',
+    region: 'auto',
+    regions: ['auto'],
+    in_host: false,
+  },
+  {
+    id: 'garage',
+    name: 'Garage',
+    address: 'http://192.168.1.10:3900',
+    of: 'own',
+    region: 'garage',
+    regions: ['garage'],
+    in_host: false,
+  },
+];
 
 /** @param {Partial<Progress>} more @returns {Progress} */
 export const progress = (more = {}) => ({

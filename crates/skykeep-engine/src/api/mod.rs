@@ -19,7 +19,10 @@ pub use event::{About, Event};
 pub use history::{Cell, Growth, Storage, StoredAccount};
 pub use opened::{Opened, OpenedAccount, OpenedKind};
 pub use person::{Extent, HostingStatus, Person};
-pub use place::{Check, CheckStep, Checking, Damage, Place, PlaceState, Spot, SpotKind};
+pub use place::{
+    AddressOf, BucketAbilities, BucketAddress, Check, CheckStep, Checking, Damage, Place, PlaceKind, PlaceState,
+    PlaceTest, Provider, Spot, SpotKind,
+};
 pub use preferences::{Appearance, NetworkRule, Preferences, QuietHours, Stored};
 pub(crate) use problem::Said;
 pub use problem::{Action, Problem, Severity, Standing};

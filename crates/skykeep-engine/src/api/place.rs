@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
-use super::Millis;
+use super::{Millis, Problem};
 
 /// A place where backups go.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
@@ -12,7 +12,9 @@ pub struct Place {
     pub id: String,
     /// What people call it.
     pub name: String,
-    /// Its folder.
+    /// Whether it is a folder or a bucket.
+    pub kind: PlaceKind,
+    /// Its folder; of a bucket `server/bucket/prefix`, for people.
     pub path: String,
     /// Whether it can be reached now.
     pub state: PlaceState,
@@ -22,7 +24,7 @@ pub struct Place {
     pub last_seen: Option<Millis>,
     /// When every file in it was last hashed again.
     pub last_checked: Option<Millis>,
-    /// Bytes free on its file system.
+    /// Bytes free on its file system; a bucket does not say.
     pub free: Option<u64>,
     /// Whether it is on a drive that can be unplugged.
     pub removable: bool,
@@ -34,13 +36,96 @@ pub struct Place {
     pub accounts: u64,
 }
 
+/// What a place is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum PlaceKind {
+    /// A folder, on this computer or on a drive.
+    Folder,
+    /// A bucket of S3-compatible storage.
+    Bucket,
+}
+
+/// Where a bucket is. Nothing secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct BucketAddress {
+    /// The server, as `https://s3.example.org`.
+    pub endpoint: String,
+    /// The bucket's name.
+    pub bucket: String,
+    /// The region that requests are signed for.
+    pub region: String,
+    /// What the names of Skykeep's objects begin with; may be empty.
+    pub prefix: String,
+    /// The bucket's name is a part of the server's: `https://bucket.s3.example.org`.
+    pub in_host: bool,
+}
+
+/// Who keeps buckets, as a ready-made entry of a form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Provider {
+    /// Our own name for it.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The server's address: `{region}` or `{account}` stands for these in it; of a server of one's own, an example.
+    pub address: String,
+    /// What the address depends on.
+    pub of: AddressOf,
+    /// The usual region; empty: the person has to say.
+    pub region: String,
+    /// Regions to choose from; others may be typed.
+    pub regions: Vec<String>,
+    /// The bucket's name is a part of the server's there.
+    pub in_host: bool,
+}
+
+/// What a provider's address depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum AddressOf {
+    /// The region.
+    Region,
+    /// The number of the person's account.
+    Account,
+    /// Nothing: it is the person's own server.
+    Own,
+}
+
+/// What a test of a place found. Nothing of it stays there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct PlaceTest {
+    /// What is wrong; `None` when backups can go there.
+    pub problem: Option<Problem>,
+    /// What a bucket's server can.
+    pub abilities: Option<BucketAbilities>,
+}
+
+/// What a bucket and its keys can, as far as it was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct BucketAbilities {
+    /// What is deleted or replaced can still be read, as an earlier version.
+    pub versioning: bool,
+    /// For how many days nobody can delete what was written; 0: the bucket has no such rule; `None` where these keys may
+    /// not ask.
+    pub locked_days: Option<u32>,
+    /// It refuses to replace what is there when it is asked to.
+    pub conditions: bool,
+    /// It keeps a checksum with each object.
+    pub checksums: bool,
+    /// These keys can delete: so can whoever steals them.
+    pub deletes: bool,
+    /// What is sent is encrypted on its way.
+    pub encrypted: bool,
+}
+
 /// Whether a place can be used now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
 #[serde(rename_all = "snake_case")]
 pub enum PlaceState {
     /// There and writable.
     Ready,
-    /// The folder or drive is not there.
+    /// The folder or drive is not there, or the server does not answer.
     Absent,
     /// There, but cannot be written.
     ReadOnly,
@@ -48,6 +133,8 @@ pub enum PlaceState {
     Other,
     /// No room left.
     Full,
+    /// The server answers and refuses: keys, bucket, clock.
+    Refused,
 }
 
 /// How far a check of a place is. Sent at most five times a second.

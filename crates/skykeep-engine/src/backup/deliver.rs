@@ -9,14 +9,15 @@ use std::ops::ControlFlow;
 
 use jiff::{SignedDuration, Timestamp};
 use skykeep_vault::layout::{AccountFolder, SnapshotName};
-use skykeep_vault::{Delivered, FolderStore, Vault};
+use skykeep_vault::{Delivered, Vault};
 use tracing::{info, warn};
 
 use crate::catalogue::Subject;
 use crate::engine::Inner;
+use crate::places::open;
 use crate::runs::Reporter;
 use crate::settings::Place;
-use crate::{Error, drives, problem};
+use crate::{Error, problem};
 
 /// For how long a place that is away keeps files staged that another place has.
 const COUNTS_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -26,10 +27,8 @@ const COUNTS_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub(crate) struct Delivery {
     /// Places that hold the newest snapshot now.
     pub(crate) reached: usize,
-    /// Places that are simply not there.
-    pub(crate) absent: usize,
-    /// What the last of those is called.
-    pub(crate) absent_name: String,
+    /// Why places are simply not there; the last of them.
+    pub(crate) away: Option<Error>,
     /// What failed elsewhere; the last of them.
     pub(crate) failed: Option<Error>,
 }
@@ -51,46 +50,43 @@ pub(crate) async fn deliver(inner: &Inner, reporter: &Reporter, now: Timestamp, 
     let account = AccountFolder::of(reporter.did()).map_err(Error::Staging)?;
     let mut places = Vec::new();
     for place in inner.settings().places {
-        let vault = open(inner, &place).await;
-        places.push((place, vault));
+        let (vault, refused) = match open(inner, &place).await {
+            Ok(vault) => (Some(vault), None),
+            Err(error) => (None, Some(error)),
+        };
+        places.push((place, vault, refused));
     }
     let (mut holders, mut news, mut all) = (Vec::new(), false, true);
     for n in 0..places.len() {
+        let refused = places[n].2.take();
         let place = &places[n].0;
         // What has left staging comes from another place.
         let others = places.iter().enumerate().filter(|(other, _)| *other != n);
-        let others = others.filter_map(|(_, (_, vault))| vault.as_ref().ok());
+        let others = others.filter_map(|(_, (_, vault, _))| vault.as_ref());
         let sources: Vec<&Vault> = std::iter::once(&*inner.staging).chain(others).collect();
-        let served = match &places[n].1 {
-            Ok(vault) => serve(inner, reporter, &account, &sources, (place, vault), now, told).await,
-            Err(_) => open(inner, place).await.map(|_| false),
+        let served = match (&places[n].1, refused) {
+            (_, Some(error)) => Err(error),
+            (Some(vault), None) => serve(inner, reporter, &account, &sources, (place, vault), now, told).await,
+            (None, None) => continue,
         };
         match served {
             Ok(files) => {
                 delivery.reached += 1;
                 news |= files;
-                holders.extend(places[n].1.as_ref().ok().cloned());
+                holders.extend(places[n].1.clone());
             }
             Err(error) if error.is_stop() => return Err(error),
             Err(error) => {
                 warn!(place = %place.name, %error, "not delivered");
                 all &= !counts(inner, place, now).await?;
-                let absent = matches!(
-                    &error,
-                    Error::Place {
-                        source: skykeep_vault::Error::Missing,
-                        ..
-                    }
-                );
                 inner
                     .raise(&Subject::Place(place.vault.to_string()), &error, now)
                     .await?;
-                if absent {
-                    delivery.absent += 1;
-                    delivery.absent_name.clone_from(&place.name);
-                } else {
-                    delivery.failed = Some(error);
-                }
+                let told = match error.is_away() {
+                    true => &mut delivery.away,
+                    false => &mut delivery.failed,
+                };
+                *told = Some(error);
             }
         }
     }
@@ -185,21 +181,5 @@ fn go_on(reporter: &Reporter) -> ControlFlow<()> {
         ControlFlow::Break(())
     } else {
         ControlFlow::Continue(())
-    }
-}
-
-/// The vault of a place. Errors: `Place`.
-pub(crate) async fn open(inner: &Inner, place: &Place) -> Result<Vault, Error> {
-    let at_place = |source| Error::Place {
-        name: place.name.clone(),
-        source,
-    };
-    let store = FolderStore::open(&place.folder, inner.writer_key.id())
-        .await
-        .map_err(at_place)?;
-    match Vault::open(std::sync::Arc::new(store), Some(&place.vault)).await {
-        // The drive is unplugged, and this is what lies under its mount point.
-        Err(_) if drives::is_away(place) => Err(at_place(skykeep_vault::Error::Missing)),
-        opened => opened.map_err(at_place),
     }
 }

@@ -37,7 +37,7 @@ use crate::runs::Reporter;
 use crate::snapshots::identity_part;
 use crate::{Error, problem, rows, schedule};
 
-pub(crate) use self::deliver::{Delivery, Told, deliver, open};
+pub(crate) use self::deliver::{Delivery, Told, deliver};
 
 /// What a run did.
 #[derive(Debug)]

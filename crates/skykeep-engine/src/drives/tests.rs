@@ -93,7 +93,7 @@ async fn a_drive_that_goes_is_absent_and_is_known_again_under_another_path() {
     assert!(!engine.places().await.unwrap()[0].this_computer);
     assert!(engine.inner.find_places().await.unwrap().is_empty());
     assert!(matches!(
-        backup::open(&engine.inner, &engine.inner.settings().places[0]).await,
+        places::open(&engine.inner, &engine.inner.settings().places[0]).await,
         Err(Error::Place {
             source: skykeep_vault::Error::Missing,
             ..

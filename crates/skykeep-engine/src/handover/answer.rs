@@ -54,6 +54,11 @@ impl Engine {
             Request::Report => Reply::Report(Box::new(on_heap(|| self.facts()).await?)),
             Request::Places => Reply::Places(self.places().await?),
             Request::AddFolder { path, name } => Reply::Place(on_heap(|| self.add_folder(&path, name)).await?),
+            Request::AddBucket { bucket, keys, name } => {
+                let keys = self.handed_in(&keys).await?;
+                Reply::Place(on_heap(|| self.add_bucket(&bucket, &keys, name)).await?)
+            }
+            Request::TestPlace { place } => Reply::Tested(on_heap(|| self.test_place(&place)).await?),
             Request::RemovePlace { place } => {
                 self.remove_place(&place).await?;
                 Reply::Done
@@ -81,6 +86,10 @@ impl Engine {
             }
             Request::Import { account, paths } => Reply::Imported(on_heap(|| self.import(&account, &paths)).await?),
             Request::Rebuild { vault } => Reply::Accounts(on_heap(|| self.take_over(&vault)).await?),
+            Request::RebuildBucket { bucket, keys, name } => {
+                let keys = self.handed_in(&keys).await?;
+                Reply::Accounts(on_heap(|| self.take_over_bucket(&bucket, &keys, name)).await?)
+            }
             Request::ConfirmShrink { account } => {
                 self.confirm_shrink(&self.find_account(&account).await?).await?;
                 Reply::Done

@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::{Account, Check, Comparison, Millis, Opened, Place, Problem, Progress, Run, RunEnd, Snapshot, Whose};
+use crate::api::{
+    Account, BucketAddress, Check, Comparison, Millis, Opened, Place, PlaceTest, Problem, Progress, Run, RunEnd,
+    Snapshot, Whose,
+};
 use crate::diagnostics::Report;
 use crate::settings::Settings;
 use crate::{Engine, Error, Exported, Imported, data, words};
@@ -65,6 +68,20 @@ pub enum Request {
         /// What to call it.
         name: Option<String>,
     },
+    /// Make a bucket a place.
+    AddBucket {
+        /// Where it is.
+        bucket: BucketAddress,
+        /// The keychain's entry with its keys: see [`crate::HandedIn`].
+        keys: String,
+        /// What to call it.
+        name: Option<String>,
+    },
+    /// Find out whether backups can go to a place, and what its server can.
+    TestPlace {
+        /// Its id, name, folder or address.
+        place: String,
+    },
     /// Forget a place.
     RemovePlace {
         /// Its id, name or folder.
@@ -115,6 +132,15 @@ pub enum Request {
         /// The vault's folder, absolute.
         vault: PathBuf,
     },
+    /// Take over what a vault in a bucket holds.
+    RebuildBucket {
+        /// Where it is.
+        bucket: BucketAddress,
+        /// The keychain's entry with its keys: see [`crate::HandedIn`].
+        keys: String,
+        /// What to call it.
+        name: Option<String>,
+    },
     /// Say what is in a folder or a file, and change nothing.
     LookInto {
         /// The folder or file, absolute.
@@ -146,6 +172,7 @@ pub enum Reply {
     Accounts(Vec<Account>),
     Place(Place),
     Places(Vec<Place>),
+    Tested(PlaceTest),
     Ended(Vec<Ended>),
     Snapshots(Vec<Snapshot>),
     Comparison(Comparison),

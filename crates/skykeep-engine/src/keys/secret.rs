@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use skykeep_vault::layout::VaultId;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::Error;
@@ -32,6 +33,9 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
     }
 }
 
+/// What names of secrets that wait for the engine begin with.
+const HANDED_IN: &str = "handed-in";
+
 /// What a secret is called: 1 to 48 letters of `[a-z0-9._-]`, not beginning with a dot. Not secret itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SecretName(Cow<'static, str>);
@@ -40,6 +44,24 @@ impl SecretName {
     /// The key with which this data folder signs manifests.
     pub const fn writer() -> Self {
         Self(Cow::Borrowed("writer"))
+    }
+
+    /// The keys to a place's bucket.
+    pub(crate) fn place(vault: &VaultId) -> Self {
+        Self::from_parts("place", vault.as_str())
+    }
+
+    /// What waits for the engine to take it.
+    pub(crate) fn handed_in() -> Result<Self, Error> {
+        Ok(Self::from_parts(HANDED_IN, &super::random_letters()?))
+    }
+
+    /// A name that [`SecretName::handed_in`] has given. Errors: `Name` for any other.
+    pub(crate) fn of_handed_in(text: &str) -> Result<Self, Error> {
+        match text.strip_prefix(HANDED_IN) {
+            Some(_) => text.parse(),
+            None => Err(Error::Name { name: text.to_owned() }),
+        }
     }
 
     /// Two parts that are names joined into one.

@@ -1,4 +1,4 @@
-//! What is in a folder or a file that a person opens.
+//! What is in a folder, a file or a bucket that a person opens.
 //!
 //! Looking changes nothing, and ends soon whatever was chosen: a home folder, a whole drive. A vault is found in the
 //! folder itself, in one above it (somebody went too deep) or in one right below it (not deep enough); what is in it is
@@ -11,12 +11,14 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use skykeep_vault::layout::AccountFolder;
 use skykeep_vault::{Finding, FolderStore, Reach, Snapshot, Vault};
 
-use crate::api::{Opened, OpenedAccount, OpenedKind};
-use crate::settings::Settings;
+use crate::api::{BucketAddress, Opened, OpenedAccount, OpenedKind};
+use crate::places::{BucketKeys, settings_of};
+use crate::settings::{Settings, bucket_address};
 use crate::{Engine, Error, blocking, problem};
 
 /// Folders right below the chosen one in which a vault is looked for.
@@ -24,6 +26,9 @@ const MAX_BELOW: usize = 1_000;
 
 /// Manifests of one account that are all read; of more only the newest is.
 const MAX_MANIFESTS: usize = 500;
+
+/// How long somebody who looks into a bucket waits for its server.
+const LOOK_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Engine {
     /// What is in a folder or a file. Looking changes nothing.
@@ -42,6 +47,18 @@ impl Engine {
         let settings = self.inner.settings();
         let cancel = self.inner.shutdown.clone();
         blocking(move || files::look(&path, &settings, &cancel)).await
+    }
+
+    /// What is in a bucket, as far as it is a vault's. Looking changes nothing.
+    ///
+    /// Errors: `NoVaultInBucket`, `BucketSetting`, `Place`, `Stopped`.
+    pub async fn look_into_bucket(&self, bucket: &BucketAddress, keys: &BucketKeys) -> Result<Opened, Error> {
+        let settings = settings_of(bucket);
+        let opened = self
+            .inner
+            .open_bucket(&settings, keys, &bucket.bucket, Some(LOOK_PATIENCE));
+        let vault = opened.await?;
+        self.of_vault(Path::new(&bucket_address(&settings)), &vault).await
     }
 
     /// The vault in a folder, else in one of those above it that it belongs to, else in one right below it.

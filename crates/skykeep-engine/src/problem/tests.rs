@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use skykeep_atproto::verify::Finding;
 use skykeep_net::Cause;
+use skykeep_vault::{Doing, Trouble};
 
 use super::*;
 use crate::words::{self, problem_codes};
@@ -108,6 +109,36 @@ fn every_error() -> Vec<Error> {
         },
         Vault::Random,
     ];
+    let server = |trouble| Vault::Server {
+        server: "s3.example.org".to_owned(),
+        trouble,
+        said: "no".to_owned(),
+    };
+    let place = place.into_iter().chain([
+        server(Trouble::NameNotFound),
+        server(Trouble::Unreachable),
+        server(Trouble::Certificate),
+        server(Trouble::NotS3),
+        server(Trouble::UnknownKey),
+        server(Trouble::WrongSecret),
+        server(Trouble::KeyExpired),
+        server(Trouble::NoBucket),
+        server(Trouble::WrongRegion {
+            expected: Some("eu-west-1".to_owned()),
+        }),
+        server(Trouble::WrongRegion { expected: None }),
+        server(Trouble::Forbidden { doing: Doing::Listing }),
+        server(Trouble::Forbidden { doing: Doing::Reading }),
+        server(Trouble::Forbidden { doing: Doing::Writing }),
+        server(Trouble::Forbidden { doing: Doing::Deleting }),
+        server(Trouble::ClockOff { server_time: None }),
+        server(Trouble::Unfaithful),
+        server(Trouble::Busy),
+        server(Trouble::Refused {
+            status: 418,
+            code: "Teapot".to_owned(),
+        }),
+    ]);
     let unknown = |what| Error::Unknown {
         what,
         name: "bob".to_owned(),
@@ -125,7 +156,7 @@ fn every_error() -> Vec<Error> {
     let io = |kind: ErrorKind| std::io::Error::from(kind);
     let path = || PathBuf::from("/home/alice/x");
     let mut all: Vec<Error> = net.into_iter().map(Error::Net).collect();
-    all.extend(place.into_iter().map(|source| Error::Place {
+    all.extend(place.map(|source| Error::Place {
         name: "Drive".to_owned(),
         source,
     }));
@@ -182,6 +213,21 @@ fn every_error() -> Vec<Error> {
         Error::SettingsNewer { path: path() },
         Error::NoPlace,
         Error::PlaceKnown { path: path() },
+        Error::PlaceKeys {
+            name: "Cloud".to_owned(),
+        },
+        Error::BucketSetting {
+            field: BucketField::Endpoint,
+        },
+        Error::BucketSetting {
+            field: BucketField::Bucket,
+        },
+        Error::BucketSetting {
+            field: BucketField::Region,
+        },
+        Error::BucketSetting {
+            field: BucketField::Prefix,
+        },
         Error::NoHost { did: did() },
         Error::BadIdentityLog {
             did: did(),
@@ -204,6 +250,9 @@ fn every_error() -> Vec<Error> {
         import(ImportFault::UnderWay),
         import(ImportFault::TooManyFiles),
         Error::NoBackup { path: path() },
+        Error::NoVaultInBucket {
+            address: "s3.example.org/family".to_owned(),
+        },
         unproved_import(Some("did:plc:44ybard66vv44zksje25o7dz".parse().unwrap()), false, None),
         unproved_import(None, true, None),
         unproved_import(None, false, None),

@@ -57,6 +57,22 @@ pub enum Word {
     UnderWay,
     /// Of an import: more files than are looked at.
     TooManyFiles,
+    /// Of a bucket's keys: listing objects.
+    Listing,
+    /// Of a bucket's keys: reading objects.
+    Reading,
+    /// Of a bucket's keys: writing objects.
+    Writing,
+    /// Of a bucket's keys: deleting objects.
+    Deleting,
+    /// Of a bucket: the server's address.
+    Endpoint,
+    /// Of a bucket: its name.
+    Bucket,
+    /// Of a bucket: its region.
+    Region,
+    /// Of a bucket: what names in it begin with.
+    Prefix,
 }
 
 impl Word {
@@ -81,6 +97,14 @@ impl Word {
             Self::NoRepository => "no_repository",
             Self::UnderWay => "under_way",
             Self::TooManyFiles => "too_many_files",
+            Self::Listing => "listing",
+            Self::Reading => "reading",
+            Self::Writing => "writing",
+            Self::Deleting => "deleting",
+            Self::Endpoint => "endpoint",
+            Self::Bucket => "bucket",
+            Self::Region => "region",
+            Self::Prefix => "prefix",
         }
     }
 }

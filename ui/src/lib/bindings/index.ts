@@ -40,6 +40,14 @@ export const commands = {
 	places: () => typedError<Place[], Refused>(__TAURI_INVOKE("places")),
 	/**  Makes a folder, chosen by the person, a place. */
 	addFolder: (path: string) => typedError<Place, Refused>(__TAURI_INVOKE("add_folder", { path })),
+	/**  Who keeps buckets, as ready-made entries of the form. */
+	providers: () => __TAURI_INVOKE<Provider[]>("providers"),
+	/**  Tests a bucket before it becomes a place. What is wrong is in the answer; nothing is kept. */
+	tryBucket: (bucket: BucketAddress, keys: TypedKeys) => typedError<PlaceTest, Refused>(__TAURI_INVOKE("try_bucket", { bucket, keys })),
+	/**  Makes a bucket a place, and keeps its keys in the keychain. */
+	addBucket: (bucket: BucketAddress, keys: TypedKeys, name: string | null) => typedError<Place, Refused>(__TAURI_INVOKE("add_bucket", { bucket, keys, name })),
+	/**  Tests a place that is set up. What is wrong is in the answer. */
+	testPlace: (id: string) => typedError<PlaceTest, Refused>(__TAURI_INVOKE("test_place", { id })),
 	/**  Forgets a place. What it holds stays. */
 	removePlace: (id: string) => typedError<null, Refused>(__TAURI_INVOKE("remove_place", { id })),
 	/**  Opens a place's folder in the system's file manager; false when none could be started. */
@@ -56,6 +64,10 @@ export const commands = {
 	lookInto: (path: string) => typedError<Opened, Refused>(__TAURI_INVOKE("look_into", { path })),
 	/**  Takes over a place of Skykeep's: its accounts are kept from now on. */
 	takeOver: (path: string) => typedError<Account[], Refused>(__TAURI_INVOKE("take_over", { path })),
+	/**  What is in a bucket. Looking changes nothing, and keeps no keys. */
+	lookIntoBucket: (bucket: BucketAddress, keys: TypedKeys) => typedError<Opened, Refused>(__TAURI_INVOKE("look_into_bucket", { bucket, keys })),
+	/**  Takes over a place of Skykeep's in a bucket, and keeps its keys in the keychain. */
+	takeOverBucket: (bucket: BucketAddress, keys: TypedKeys, name: string | null) => typedError<Account[], Refused>(__TAURI_INVOKE("take_over_bucket", { bucket, keys, name })),
 	/**  Imports another tool's backup of an account. */
 	import: (name: string, paths: string[]) => typedError<ImportedSnapshot[], Refused>(__TAURI_INVOKE("import", { name, paths })),
 	/**  Makes a portable copy of a snapshot, or of the newest one, in a folder that any other tool can read. */
@@ -148,6 +160,15 @@ export type Action =
 /**  Go on although it was paused. */
 "resume";
 
+/**  What a provider's address depends on. */
+export type AddressOf = 
+/**  The region. */
+"region" | 
+/**  The number of the person's account. */
+"account" | 
+/**  Nothing: it is the person's own server. */
+"own";
+
 /**  Light or dark. */
 export type Appearance = 
 /**  As the system says. */
@@ -156,6 +177,39 @@ export type Appearance =
 "light" | 
 /**  Dark. */
 "dark";
+
+/**  What a bucket and its keys can, as far as it was seen. */
+export type BucketAbilities = {
+	/**  What is deleted or replaced can still be read, as an earlier version. */
+	versioning: boolean,
+	/**
+	 *  For how many days nobody can delete what was written; 0: the bucket has no such rule; `None` where these keys may
+	 *  not ask.
+	 */
+	locked_days: number | null,
+	/**  It refuses to replace what is there when it is asked to. */
+	conditions: boolean,
+	/**  It keeps a checksum with each object. */
+	checksums: boolean,
+	/**  These keys can delete: so can whoever steals them. */
+	deletes: boolean,
+	/**  What is sent is encrypted on its way. */
+	encrypted: boolean,
+};
+
+/**  Where a bucket is. Nothing secret. */
+export type BucketAddress = {
+	/**  The server, as `https://s3.example.org`. */
+	endpoint: string,
+	/**  The bucket's name. */
+	bucket: string,
+	/**  The region that requests are signed for. */
+	region: string,
+	/**  What the names of Skykeep's objects begin with; may be empty. */
+	prefix: string,
+	/**  The bucket's name is a part of the server's: `https://bucket.s3.example.org`. */
+	in_host: boolean,
+};
 
 /**  What happened within one cell of the calendar: an hour or a day, as the face divides time. */
 export type Cell = {
@@ -501,7 +555,9 @@ export type Place = {
 	id: string,
 	/**  What people call it. */
 	name: string,
-	/**  Its folder. */
+	/**  Whether it is a folder or a bucket. */
+	kind: PlaceKind,
+	/**  Its folder; of a bucket `server/bucket/prefix`, for people. */
 	path: string,
 	/**  Whether it can be reached now. */
 	state: PlaceState,
@@ -511,7 +567,7 @@ export type Place = {
 	last_seen: number | null,
 	/**  When every file in it was last hashed again. */
 	last_checked: number | null,
-	/**  Bytes free on its file system. */
+	/**  Bytes free on its file system; a bucket does not say. */
 	free: number | null,
 	/**  Whether it is on a drive that can be unplugged. */
 	removable: boolean,
@@ -523,18 +579,35 @@ export type Place = {
 	accounts: number,
 };
 
+/**  What a place is. */
+export type PlaceKind = 
+/**  A folder, on this computer or on a drive. */
+"folder" | 
+/**  A bucket of S3-compatible storage. */
+"bucket";
+
 /**  Whether a place can be used now. */
 export type PlaceState = 
 /**  There and writable. */
 "ready" | 
-/**  The folder or drive is not there. */
+/**  The folder or drive is not there, or the server does not answer. */
 "absent" | 
 /**  There, but cannot be written. */
 "read_only" | 
 /**  Another vault, or none, where ours was. */
 "other" | 
 /**  No room left. */
-"full";
+"full" | 
+/**  The server answers and refuses: keys, bucket, clock. */
+"refused";
+
+/**  What a test of a place found. Nothing of it stays there. */
+export type PlaceTest = {
+	/**  What is wrong; `None` when backups can go there. */
+	problem: Problem | null,
+	/**  What a bucket's server can. */
+	abilities: BucketAbilities | null,
+};
 
 /**  Everything that can be chosen. It is read and written as a whole. */
 export type Preferences = {
@@ -596,6 +669,24 @@ export type Progress = {
 	bytes_total: number | null,
 	/**  Seconds left in this phase, when there is an honest estimate. */
 	seconds_left: number | null,
+};
+
+/**  Who keeps buckets, as a ready-made entry of a form. */
+export type Provider = {
+	/**  Our own name for it. */
+	id: string,
+	/**  What people call it. */
+	name: string,
+	/**  The server's address: `{region}` or `{account}` stands for these in it; of a server of one's own, an example. */
+	address: string,
+	/**  What the address depends on. */
+	of: AddressOf,
+	/**  The usual region; empty: the person has to say. */
+	region: string,
+	/**  Regions to choose from; others may be typed. */
+	regions: string[],
+	/**  The bucket's name is a part of the server's there. */
+	in_host: boolean,
 };
 
 /**  Hours of the day, by the clock on the wall. They may go over midnight. */
@@ -792,6 +883,12 @@ export type StoredAccount = {
 	bytes: number,
 	/**  Bytes of them that are pictures and videos. */
 	media_bytes: number,
+};
+
+/**  The keys to a bucket, as they were typed. They go to the keychain and nowhere else. */
+export type TypedKeys = {
+	access: string,
+	secret: string,
 };
 
 /**  Why a due run does not start. */

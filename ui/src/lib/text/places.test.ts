@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { place } from '../../test/made-up';
-import { standingOfPlaces, stateOfPlace } from './places';
+import { place, tested } from '../../test/made-up';
+import { meaningOf, standingOfPlaces, stateOfPlace } from './places';
 
 const drive = place({ id: 'd', this_computer: false, removable: true });
 
@@ -27,4 +27,23 @@ test('a place that is in use says so, and a drive that it stays plugged in', () 
   expect(stateOfPlace(place({ busy: true }))).toBe('Backups are being read or written right now.');
   expect(stateOfPlace({ ...drive, busy: true })).toBe('In use right now. Leave it plugged in for now.');
   expect(stateOfPlace({ ...drive, busy: true, state: 'full' })).toBe('No room left');
+});
+
+test('a bucket that does not answer is not unplugged, and one that refuses needs a person', () => {
+  const bucket = place({ kind: 'bucket', this_computer: false });
+  expect(stateOfPlace({ ...bucket, state: 'absent' })).toMatch(/^Cannot be reached/);
+  expect(stateOfPlace({ ...bucket, state: 'refused' })).toMatch(/^The storage refuses/);
+  check([{ ...bucket, state: 'refused' }], 'needs', '1 place needs you.');
+});
+
+test('what a server can is said as what it means', () => {
+  const can = tested().abilities;
+  if (!can) throw new Error('it can something');
+  const means = (more: Partial<typeof can>) => meaningOf({ ...can, ...more }).map(({ tone }) => tone);
+  expect(meaningOf(null)).toEqual([]);
+  expect(means({})).toEqual(['plain', 'needs']);
+  expect(means({ deletes: false })).toEqual(['plain']);
+  expect(means({ locked_days: 30 })).toEqual(['plain', 'safe']);
+  expect(means({ versioning: null, locked_days: null })).toEqual([]);
+  expect(means({ encrypted: false, deletes: false })).toEqual(['needs', 'plain']);
 });

@@ -1,6 +1,6 @@
 // Places in words: how one is, and the one line for all of them.
 
-import type { Place } from '$lib/bindings';
+import type { BucketAbilities, Place } from '$lib/bindings';
 import { t } from '.';
 import type { Standing, Tone } from './standing';
 
@@ -14,14 +14,30 @@ export function toneOfPlace({ state, busy }: Place): Tone {
     case 'read_only':
     case 'full':
     case 'other':
+    case 'refused':
       return 'needs';
   }
 }
 
 /** How a place is, in words. While it is written to, that is what matters. */
-export function stateOfPlace({ state, busy, removable }: Place): string {
+export function stateOfPlace({ kind, state, busy, removable }: Place): string {
+  if (kind === 'bucket' && state === 'absent') return t('place.unreachable');
   if (state === 'ready' && busy) return t(removable ? 'place.busy' : 'places.busy');
   return t(`place.${state}`);
+}
+
+/** What a bucket's server can, and what that means for whoever keeps backups there. */
+export function meaningOf(can: BucketAbilities | null): { tone: Tone; text: string }[] {
+  if (!can) return [];
+  const locked = can.locked_days ?? 0;
+  return [
+    ...(can.encrypted ? [] : [{ tone: 'needs' as const, text: t('tested.plain') }]),
+    ...(can.versioning === null
+      ? []
+      : [{ tone: 'plain' as const, text: t(can.versioning ? 'tested.versions' : 'tested.no_versions') }]),
+    ...(locked > 0 ? [{ tone: 'safe' as const, text: t('tested.locked', { count: locked }) }] : []),
+    ...(can.locked_days === 0 && can.deletes ? [{ tone: 'needs' as const, text: t('tested.unlocked') }] : []),
+  ];
 }
 
 /** The first line of the page of places. */

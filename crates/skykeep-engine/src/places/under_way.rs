@@ -12,7 +12,7 @@ use crate::engine::Inner;
 use crate::runs::{TELL_EVERY, pace};
 
 /// A place is being checked while this is there.
-pub(crate) struct UnderWay<'a> {
+pub(super) struct UnderWay<'a> {
     inner: &'a Inner,
     place: VaultId,
     step: CheckStep,
@@ -22,7 +22,7 @@ pub(crate) struct UnderWay<'a> {
 
 impl<'a> UnderWay<'a> {
     /// Begins to read every file. Told at once.
-    pub(crate) fn begin(inner: &'a Inner, place: VaultId) -> Self {
+    pub(super) fn begin(inner: &'a Inner, place: VaultId) -> Self {
         let mut new = Self {
             inner,
             place,
@@ -38,13 +38,13 @@ impl<'a> UnderWay<'a> {
     }
 
     /// Begins another part. Told at once.
-    pub(crate) fn step(&mut self, step: CheckStep) {
+    pub(super) fn step(&mut self, step: CheckStep) {
         (self.step, self.began) = (step, Instant::now());
         self.tell(Some(far(step, Progress::default(), Duration::ZERO)));
     }
 
     /// Says how far the part is; `Break` when the engine is going down.
-    pub(crate) fn go_on(&mut self, progress: Progress) -> ControlFlow<()> {
+    pub(super) fn go_on(&mut self, progress: Progress) -> ControlFlow<()> {
         if self.inner.shutdown.is_cancelled() {
             return ControlFlow::Break(());
         }
