@@ -53,7 +53,7 @@ describe('axe finds nothing, and nothing scrolls sideways', () => {
 
 describe('every language has room, at 200 % too', () => {
   const wordy = ['start', 'found', 'where', 'happened-host', 'backup-imported', 'home-needs-you', 'kept-details', 'danger',
-    'stop-protecting', 'places-troubled', 'places-checked', 'recovery', 'settings', 'diagnostics']; // prettier-ignore
+    'stop-protecting', 'places-troubled', 'places-checked', 'places-bucket', 'bucket-wanting', 'bucket-good', 'recovery', 'settings', 'diagnostics']; // prettier-ignore
   for (const locale of LOCALES) {
     for (const name of wordy) {
       test(`${name}, ${locale}`, () =>
@@ -241,6 +241,35 @@ describe('with the keyboard alone', () => {
       await page.getByRole('button', { name: 'Stop using it' }).press('Enter');
       await page.getByRole('dialog').waitFor({ state: 'hidden' });
       assert.deepEqual(await asked(page, 'remove_place'), [{ id: 'place-2' }]);
+    }));
+
+  test('online storage: filled in, tested, and used', () =>
+    look('bucket-good', {}, async (page) => {
+      const bucket = {
+        endpoint: 'https://s3.eu-central-1.amazonaws.com',
+        bucket: 'alice-backups',
+        region: 'eu-central-1',
+        prefix: '',
+        in_host: true,
+      };
+      const keys = { access: 'AKIDEXAMPLE', secret: 'not a real secret' };
+      assert.deepEqual(await asked(page, 'try_bucket'), [{ bucket, keys }]);
+      assert.match(await focused(page), /^Use this place/);
+      await page.getByText('Turn on object lock at your provider').waitFor();
+      // What was found out was found out of something else.
+      await page.getByLabel('Folder in the bucket').fill('skykeep');
+      await page.getByRole('button', { name: 'Test this place' }).press('Enter');
+      await page.getByRole('button', { name: 'Use this place' }).press('Enter');
+      await page.getByRole('heading', { name: /Your backups go to/ }).waitFor();
+      const added = [{ bucket: { ...bucket, prefix: 'skykeep' }, keys, name: null }];
+      assert.deepEqual(await asked(page, 'add_bucket'), added);
+    }));
+
+  test('online storage: the first thing that is missing has the focus', () =>
+    look('bucket-wanting', {}, async (page) => {
+      assert.deepEqual(await asked(page, 'try_bucket'), []);
+      assert.equal(await page.evaluate(() => document.activeElement?.labels?.[0]?.textContent), 'Region');
+      assert.equal(await page.getByLabel('Secret key').getAttribute('type'), 'password');
     }));
 
   test('an engine that did not open is asked again', () =>

@@ -126,6 +126,23 @@ export const drive = {
   free: 1_240_000_000_000,
 };
 
+export const bucket = {
+  ...place,
+  id: 'place-4',
+  name: 'Family cloud',
+  kind: 'bucket',
+  path: 's3.eu-central-1.amazonaws.com/alice-backups/skykeep',
+  this_computer: false,
+  last_checked: NOW - 2 * DAY,
+  free: null,
+};
+
+export const wrongSecret = made.problem('needs_you', {
+  code: 'server_secret',
+  actions: ['try_again', 'show_detail'],
+  detail: 's3.eu-central-1.amazonaws.com: SignatureDoesNotMatch',
+});
+
 export const spots = [
   {
     path: '/home/alice/Skykeep',

@@ -1,5 +1,5 @@
 // Scenes of the first minute, the backup from elsewhere, Recovery, Settings and Diagnostics.
-import { MINUTE, preferences, problem } from '../../../ui/src/test/made-up.js';
+import { MINUTE, preferences, problem, providers } from '../../../ui/src/test/made-up.js';
 import { account as known, answers, hostDown, HOUR, NOW, person, readiness } from './made-up.mjs';
 
 const extent = {
@@ -84,6 +84,7 @@ const backup = {
   accounts: [{ ...vault.accounts[0], snapshots: 1 }],
   problems: [],
 };
+const noVault = problem('note', { code: 'no_backup_bucket' });
 const imported = [
   {
     id: 's1',
@@ -197,6 +198,23 @@ export const roomScenes = {
     answers: nothing({ ...chosen, look_into: { value: vault } }),
     at: '#/backup',
     before: open,
+  },
+  'backup-bucket': {
+    answers: nothing({
+      providers: { value: providers },
+      look_into_bucket: { refused: noVault },
+    }),
+    at: '#/backup',
+    before: async (page, say) => {
+      await page.getByRole('button', { name: say('backup.bucket') }).click();
+      await page.getByRole('heading', { name: say('backup.bucket_title') }).waitFor();
+      await page.getByLabel(say('bucket.region')).fill('eu-central-1');
+      await page.getByLabel(say('bucket.bucket'), { exact: true }).fill('alice-backups');
+      await page.getByLabel(say('bucket.access')).fill('AKIDEXAMPLE');
+      await page.getByLabel(say('bucket.secret')).fill('not a real secret');
+      await page.getByRole('button', { name: say('backup.bucket_look') }).click();
+      await page.getByRole('alert').waitFor();
+    },
   },
   'backup-imported': {
     answers: kept({

@@ -1,9 +1,10 @@
 // Every page worth looking at: what the engine answers, and what to do before looking.
-import { MINUTE, nothing, problem, READY_LINES } from '../../../ui/src/test/made-up.js';
+import { MINUTE, nothing, problem, providers, READY_LINES, tested } from '../../../ui/src/test/made-up.js';
 import {
   account,
   ALICE,
   answers,
+  bucket,
   cell,
   complete,
   DAY,
@@ -20,6 +21,7 @@ import {
   snapshot,
   snapshots,
   unknownHandle,
+  wrongSecret,
 } from './made-up.mjs';
 import { roomScenes } from './rooms.mjs';
 import { wordsOf } from './words.mjs';
@@ -32,7 +34,11 @@ const well = {
 };
 
 /** What is kept of it: nothing is missing, and both places have all of it. */
-const whole = snapshots.map((snapshot) => ({ ...snapshot, media_missing: [], places: [place.id, drive.id] }));
+const whole = snapshots.map((snapshot) => ({
+  ...snapshot,
+  media_missing: [],
+  places: [place.id, drive.id],
+}));
 const ACCOUNT = `#/account/${ALICE}`;
 
 const empty = {
@@ -72,6 +78,15 @@ const reading = {
 /** The engine tells how far a check of a place is. */
 const checks = (page, { id }, progress) =>
   page.evaluate((event) => window.__engine.tell(event), { topic: 'check', place: id, progress });
+
+/** Fills in the form of a bucket, and has it tested. */
+async function typeBucket(page, say) {
+  await page.getByLabel(say('bucket.region')).fill('eu-central-1');
+  await page.getByLabel(say('bucket.bucket'), { exact: true }).fill('alice-backups');
+  await page.getByLabel(say('bucket.access')).fill('AKIDEXAMPLE');
+  await page.getByLabel(say('bucket.secret')).fill('not a real secret');
+  await page.getByRole('button', { name: say('bucket.test') }).click();
+}
 
 /** By name; `before` gets the page and what says its words. */
 export const scenes = {
@@ -152,7 +167,10 @@ export const scenes = {
   'accounts-one': { at: '#/accounts', answers: answers([account]) },
   kept: {
     at: ACCOUNT,
-    answers: answers([well], { places: { value: [place, drive] }, snapshots: { value: whole } }),
+    answers: answers([well], {
+      places: { value: [place, drive] },
+      snapshots: { value: whole },
+    }),
   },
   'kept-details': {
     at: ACCOUNT,
@@ -262,6 +280,67 @@ export const scenes = {
       },
     }),
   },
+  'places-bucket': {
+    at: '#/places',
+    answers: answers([well], {
+      places: {
+        value: [
+          place,
+          bucket,
+          {
+            ...bucket,
+            id: 'place-5',
+            name: 'Garage at home',
+            state: 'refused',
+          },
+        ],
+      },
+      test_place: { value: { problem: wrongSecret, abilities: null } },
+    }),
+    before: async (page, say) => {
+      await page
+        .getByRole('button', { name: say('bucket.test') })
+        .last()
+        .click();
+      await page.getByRole('alert').waitFor();
+    },
+  },
+  bucket: {
+    at: '#/bucket',
+    answers: answers([account], { providers: { value: providers } }),
+    before: (page, say) => page.getByLabel(say('bucket.region')).waitFor(),
+  },
+  'bucket-wanting': {
+    at: '#/bucket',
+    answers: answers([account], { providers: { value: providers } }),
+    before: async (page, say) => {
+      await page.getByLabel(say('bucket.region')).waitFor();
+      await page.getByRole('button', { name: say('bucket.test') }).click();
+      await page.locator('[aria-invalid="true"]').first().waitFor();
+    },
+  },
+  'bucket-good': {
+    at: '#/bucket',
+    answers: answers([account], {
+      providers: { value: providers },
+      try_bucket: { value: tested() },
+    }),
+    before: async (page, say) => {
+      await typeBucket(page, say);
+      await page.getByRole('button', { name: say('bucket.use') }).waitFor();
+    },
+  },
+  'bucket-refused': {
+    at: '#/bucket',
+    answers: answers([account], {
+      providers: { value: providers },
+      try_bucket: { value: { problem: wrongSecret, abilities: null } },
+    }),
+    before: async (page, say) => {
+      await typeBucket(page, say);
+      await page.getByRole('alert').waitFor();
+    },
+  },
   'places-checked': {
     at: '#/places',
     answers: answers([account], {
@@ -315,7 +394,13 @@ export const scenes = {
         .first()
         .click();
       await checks(page, place, reading);
-      await checks(page, drive, { ...reading, step: 'asking', items_total: null, bytes_total: null, seconds_left: null });
+      await checks(page, drive, {
+        ...reading,
+        step: 'asking',
+        items_total: null,
+        bytes_total: null,
+        seconds_left: null,
+      });
       await page.getByRole('progressbar').nth(1).waitFor();
     },
   },
@@ -324,7 +409,14 @@ export const scenes = {
     before: async (page, say) => {
       await page.getByRole('button', { name: say('ready.check_files') }).click();
       await checks(page, place, reading);
-      await checks(page, drive, { ...reading, step: 'mending', items: 1, items_total: 2, bytes: 3e6, bytes_total: 4e6 });
+      await checks(page, drive, {
+        ...reading,
+        step: 'mending',
+        items: 1,
+        items_total: 2,
+        bytes: 3e6,
+        bytes_total: 4e6,
+      });
       await page.getByRole('progressbar').nth(1).waitFor();
     },
   },

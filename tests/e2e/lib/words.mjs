@@ -18,6 +18,7 @@ const ABOUT = {
   media: 88,
   place: 'Family drive',
   records: 1340,
+  server: 's3.eu-central-1.amazonaws.com',
   text: 'nonsense',
 };
 

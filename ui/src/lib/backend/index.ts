@@ -1,7 +1,16 @@
 // The only folder that knows Tauri: what the window may ask of the engine, and what it hears from it.
 
 import { open, save } from '@tauri-apps/plugin-dialog';
-import { commands, events, type Event, type Preferences, type Problem, type Whose } from '$lib/bindings';
+import {
+  commands,
+  events,
+  type BucketAddress,
+  type Event,
+  type Preferences,
+  type Problem,
+  type TypedKeys,
+  type Whose,
+} from '$lib/bindings';
 import { t } from '$lib/text';
 
 /** The engine's "no", with its problem in plain words. */
@@ -58,6 +67,12 @@ export const backend = {
 
   places: () => ask(commands.places()),
   addFolder: (path: string) => ask(commands.addFolder(path)),
+  providers: () => commands.providers(),
+  /** What is wrong is in the answer. */
+  tryBucket: (bucket: BucketAddress, keys: TypedKeys) => ask(commands.tryBucket(bucket, keys)),
+  addBucket: (bucket: BucketAddress, keys: TypedKeys, name: string | null) =>
+    ask(commands.addBucket(bucket, keys, name)),
+  testPlace: (id: string) => ask(commands.testPlace(id)),
   removePlace: (id: string) => ask(commands.removePlace(id)),
   openPlace: (id: string) => ask(commands.openPlace(id)),
 
@@ -68,6 +83,8 @@ export const backend = {
 
   lookInto: (path: string) => ask(commands.lookInto(path)),
   takeOver: (path: string) => ask(commands.takeOver(path)),
+  lookIntoBucket: (bucket: BucketAddress, keys: TypedKeys) => ask(commands.lookIntoBucket(bucket, keys)),
+  takeOverBucket: (bucket: BucketAddress, keys: TypedKeys) => ask(commands.takeOverBucket(bucket, keys, null)),
   import: (name: string, paths: string[]) => ask(commands.import(name, paths)),
   /** The newest snapshot when `snapshot` is null. */
   export: (did: string, snapshot: string | null, folder: string) => ask(commands.export(did, snapshot, folder)),

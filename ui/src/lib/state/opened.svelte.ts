@@ -1,7 +1,8 @@
 import { backend, problemOf } from '$lib/backend';
 import type { Account, ImportedSnapshot, Opened as Found, Problem } from '$lib/bindings';
+import { Bucket } from './bucket.svelte';
 
-/** A folder or a file that a person opened: what is in it, and what was done with it. Looking changes nothing. */
+/** A folder, a file or a bucket that a person opened: what is in it, and what was done with it. Looking changes nothing. */
 export class Opened {
   found = $state.raw<Found>();
   /** The accounts of the place that was taken over. */
@@ -9,6 +10,8 @@ export class Opened {
   /** What was imported, by DID. */
   imported = $state.raw<Record<string, ImportedSnapshot[]>>({});
   problem = $state.raw<Problem>();
+  /** What is typed about the bucket that is opened, and its keys for what comes then. */
+  bucket = $state.raw<Bucket>();
   /** What is under way; for an import, whose. */
   busy = $state.raw<'looking' | 'taking' | { did: string }>();
 
@@ -20,11 +23,28 @@ export class Opened {
     return this.#open(() => backend.chooseFile(kind, ['car']));
   }
 
+  /** Asks which bucket it is. */
+  askForBucket(): void {
+    this.close();
+    this.bucket = new Bucket();
+  }
+
+  async lookIntoBucket(): Promise<void> {
+    const { bucket } = this;
+    if (!bucket) return;
+    await this.#during('looking', async () => {
+      this.found = await backend.lookIntoBucket(bucket.address, bucket.keys);
+    });
+  }
+
   /** Makes the place that was opened one of this computer's: its accounts are kept from now on. */
   async takeOver(): Promise<void> {
-    const path = this.found?.path;
+    const [path, bucket] = [this.found?.path, this.bucket];
     if (path === undefined) return;
-    await this.#during('taking', async () => (this.taken = await backend.takeOver(path)));
+    await this.#during('taking', async () => {
+      this.taken = await (bucket ? backend.takeOverBucket(bucket.address, bucket.keys) : backend.takeOver(path));
+      bucket?.forget();
+    });
   }
 
   /** Imports one account's backup. Where no place is set up yet, the usual folder becomes one first. */
@@ -46,6 +66,7 @@ export class Opened {
     this.taken = undefined;
     this.imported = {};
     this.problem = undefined;
+    this.bucket = undefined;
   }
 
   async #open(choose: () => Promise<string | null>): Promise<void> {

@@ -1,5 +1,5 @@
 import { backend, problemOf } from '$lib/backend';
-import type { Check, Checking, Event, Place, Problem, Spot } from '$lib/bindings';
+import type { Check, Checking, Event, Place, PlaceTest, Problem, Spot } from '$lib/bindings';
 import { without } from './keyed';
 import { Topic } from './topic.svelte';
 
@@ -17,6 +17,10 @@ export class Places {
     ...this.#asked,
     ...Object.keys(this.progress).filter((id) => !this.#asked.includes(id)),
   ]);
+  /** What the last test of each place found, by id. */
+  tests = $state.raw<Record<string, PlaceTest>>({});
+  /** Ids of the places that are being tested. */
+  testing = $state.raw<string[]>([]);
   /** Ids of the places that no file manager would open. */
   unopened = $state.raw<string[]>([]);
   /** Why the engine refused the last intention. */
@@ -64,6 +68,16 @@ export class Places {
       this.checks = { ...this.checks, ...Object.fromEntries(found.map((check) => [check.place, check])) };
     });
     this.#asked = this.#asked.filter((other) => other !== id);
+  }
+
+  /** Finds out whether backups can go to a place, and what exactly is wrong when they cannot. */
+  async test(id: string): Promise<void> {
+    this.testing = [...this.testing, id];
+    this.tests = without(this.tests, id);
+    await this.#tell(async () => {
+      this.tests = { ...this.tests, [id]: await backend.testPlace(id) };
+    });
+    this.testing = this.testing.filter((other) => other !== id);
   }
 
   /** Asks for a folder and makes it a place. */

@@ -5,6 +5,7 @@ export type Page =
         | 'home'
         | 'accounts'
         | 'places'
+        | 'bucket'
         | 'recovery'
         | 'settings'
         | 'diagnostics'
@@ -22,6 +23,7 @@ type PlainPage = Exclude<Page, { did: string }>['name'];
 const PLAIN: readonly PlainPage[] = [
   'accounts',
   'places',
+  'bucket',
   'recovery',
   'settings',
   'diagnostics',

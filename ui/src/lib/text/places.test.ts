@@ -44,6 +44,6 @@ test('what a server can is said as what it means', () => {
   expect(means({})).toEqual(['plain', 'needs']);
   expect(means({ deletes: false })).toEqual(['plain']);
   expect(means({ locked_days: 30 })).toEqual(['plain', 'safe']);
-  expect(means({ versioning: null, locked_days: null })).toEqual([]);
+  expect(means({ versioning: false, locked_days: null })).toEqual(['plain']);
   expect(means({ encrypted: false, deletes: false })).toEqual(['needs', 'plain']);
 });

@@ -32,9 +32,7 @@ export function meaningOf(can: BucketAbilities | null): { tone: Tone; text: stri
   const locked = can.locked_days ?? 0;
   return [
     ...(can.encrypted ? [] : [{ tone: 'needs' as const, text: t('tested.plain') }]),
-    ...(can.versioning === null
-      ? []
-      : [{ tone: 'plain' as const, text: t(can.versioning ? 'tested.versions' : 'tested.no_versions') }]),
+    { tone: 'plain' as const, text: t(can.versioning ? 'tested.versions' : 'tested.no_versions') },
     ...(locked > 0 ? [{ tone: 'safe' as const, text: t('tested.locked', { count: locked }) }] : []),
     ...(can.locked_days === 0 && can.deletes ? [{ tone: 'needs' as const, text: t('tested.unlocked') }] : []),
   ];
