@@ -70,7 +70,11 @@ export class Bucket {
 
   /** Asks for the ready-made entries; the first one is chosen until somebody chooses another. */
   async load(): Promise<void> {
-    this.providers = await backend.providers();
+    try {
+      this.providers = await backend.providers();
+    } catch (thrown) {
+      this.problem = problemOf(thrown);
+    }
     if (this.#id === ANOTHER.id && this.endpoint === '') this.choose(this.providers[0]?.id ?? ANOTHER.id);
   }
 
