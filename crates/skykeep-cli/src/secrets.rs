@@ -10,8 +10,8 @@ use skykeep_engine::keys::Secret;
 
 use crate::said;
 
-/// Longest line that is taken for a key, in bytes.
-const MAX_KEY: u64 = 1_024;
+/// Longest that both keys together are, in bytes.
+const MAX_KEYS: usize = 2_048;
 
 /// The keys to a bucket, from a file descriptor or from whoever sits at the terminal.
 ///
@@ -20,7 +20,7 @@ pub(crate) fn bucket_keys(from: Option<u32>) -> io::Result<BucketKeys> {
     match from {
         Some(number) => {
             let file = File::open(PathBuf::from(format!("/dev/fd/{number}")))?;
-            read(BufReader::new(io::Read::take(file, 2 * MAX_KEY)))
+            read(BufReader::new(io::Read::take(file, MAX_KEYS as u64)))
         }
         None => {
             let term = Term::stderr();
@@ -37,7 +37,7 @@ pub(crate) fn bucket_keys(from: Option<u32>) -> io::Result<BucketKeys> {
 
 fn read(mut lines: impl BufRead) -> io::Result<BucketKeys> {
     let mut line = || -> io::Result<Secret<String>> {
-        let mut text = String::with_capacity(2 * MAX_KEY as usize);
+        let mut text = String::with_capacity(MAX_KEYS);
         lines.read_line(&mut text)?;
         match text.trim() {
             "" => Err(io::Error::new(ErrorKind::InvalidInput, said::secrets_two_lines())),
