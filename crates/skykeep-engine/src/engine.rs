@@ -24,7 +24,7 @@ use crate::error::What;
 use crate::in_hand::Work;
 use crate::keys::{self, KeyStore, Secret, SecretName};
 use crate::machine::{Machine, MachineFacts};
-use crate::places::Buckets;
+use crate::places::{Buckets, READ_PATIENCE, open_lately};
 use crate::runs::Runs;
 use crate::schedule::{Due, History, Policy};
 use crate::settings::{Place, Settings};
@@ -262,7 +262,7 @@ impl Inner {
         let mut places = Vec::new();
         for place in self.settings().places {
             // A place that is not there has nothing to give.
-            places.extend(crate::places::open_lately(self, &place).await.ok());
+            places.extend(open_lately(self, &place, READ_PATIENCE).await.ok());
         }
         Reach::new(&self.staging, places)
     }

@@ -26,8 +26,6 @@ const OPEN_FOR: Duration = Duration::from_secs(600);
 const GONE_FOR: Duration = Duration::from_secs(60);
 /// How long a run waits for a server to answer at all.
 const OPEN_PATIENCE: Duration = Duration::from_secs(20);
-/// How long somebody who looks something up waits for a server.
-const LOOK_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a person who sets a place up waits for its server.
 const TEST_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -56,61 +54,40 @@ impl Buckets {
         if let Some(Lately::Open(vault)) = self.lately(&place.vault, OPEN_FOR) {
             return Ok(vault);
         }
-        let opened = async {
-            let keys = inner.bucket_keys(place).await?;
-            // Whether anybody is there is found out soon; what is under way then outlasts a server that starts anew.
-            let brief = inner.store(settings, &keys, &place.name)?.waiting(OPEN_PATIENCE);
-            Vault::open(Arc::new(brief), Some(&place.vault))
-                .await
-                .map_err(at(place))?;
-            let store = inner.store(settings, &keys, &place.name)?;
-            Vault::open(Arc::new(store), Some(&place.vault))
-                .await
-                .map_err(at(place))
-        };
-        let opened = opened.await;
-        match &opened {
-            Ok(vault) => self.remember(place.vault, Lately::Open(vault.clone())),
-            Err(Error::Place {
-                source: skykeep_vault::Error::Server { server, trouble, said },
-                ..
-            }) if trouble.is_transient() => self.remember(
-                place.vault,
-                Lately::Gone {
-                    server: server.clone(),
-                    trouble: trouble.clone(),
-                    said: said.clone(),
-                },
-            ),
-            Err(_) => self.forget(&place.vault),
-        }
+        let keys = inner.bucket_keys(place).await?;
+        let opened = open_with(inner, place, settings, &keys, OPEN_PATIENCE).await;
+        self.remember(place, &opened);
         opened
     }
 
-    /// The same, without waiting long, and not again for a server that did not answer. Errors as [`Buckets::open`].
+    /// The same, without waiting for longer than that, and not again for a server that did not answer. Errors as
+    /// [`Buckets::open`].
     pub(super) async fn open_lately(
         &self,
         inner: &Inner,
         place: &settings::Place,
         settings: &S3Settings,
+        patience: Duration,
     ) -> Result<Vault, Error> {
-        if let Some(Lately::Gone { server, trouble, said }) = self.lately(&place.vault, GONE_FOR) {
-            return Err(at(place)(skykeep_vault::Error::Server { server, trouble, said }));
+        match self.lately(&place.vault, OPEN_FOR) {
+            Some(Lately::Open(vault)) => return Ok(vault),
+            Some(Lately::Gone { server, trouble, said }) if self.lately(&place.vault, GONE_FOR).is_some() => {
+                return Err(at(place)(skykeep_vault::Error::Server { server, trouble, said }));
+            }
+            _ => {}
         }
-        let opened = tokio::time::timeout(LOOK_PATIENCE, self.open(inner, place, settings)).await;
-        opened.unwrap_or_else(|_| {
-            let gone = Lately::Gone {
-                server: settings.endpoint.clone(),
-                trouble: Trouble::Unreachable,
-                said: String::new(),
-            };
-            self.remember(place.vault, gone);
+        // A keychain may take its time, which says nothing about the server.
+        let keys = inner.bucket_keys(place).await?;
+        let opened = tokio::time::timeout(patience, open_with(inner, place, settings, &keys, patience)).await;
+        let opened = opened.unwrap_or_else(|_| {
             Err(at(place)(skykeep_vault::Error::Server {
                 server: settings.endpoint.clone(),
                 trouble: Trouble::Unreachable,
                 said: String::new(),
             }))
-        })
+        });
+        self.remember(place, &opened);
+        opened
     }
 
     /// What was found out, if it is not older than that.
@@ -120,14 +97,46 @@ impl Buckets {
         (since.elapsed() < age).then(|| lately.clone())
     }
 
-    fn remember(&self, vault: VaultId, lately: Lately) {
+    /// Remembers what came of opening it.
+    fn remember(&self, place: &settings::Place, opened: &Result<Vault, Error>) {
+        let lately = match opened {
+            Ok(vault) => Lately::Open(vault.clone()),
+            Err(Error::Place {
+                source: skykeep_vault::Error::Server { server, trouble, said },
+                ..
+            }) if trouble.is_transient() => Lately::Gone {
+                server: server.clone(),
+                trouble: trouble.clone(),
+                said: said.clone(),
+            },
+            Err(_) => return self.forget(&place.vault),
+        };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(vault, (Instant::now(), lately));
+        all.insert(place.vault, (Instant::now(), lately));
     }
 
     pub(super) fn forget(&self, vault: &VaultId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(vault);
     }
+}
+
+/// Opens a bucket with its keys; `patience` is how long its server is waited for.
+async fn open_with(
+    inner: &Inner,
+    place: &settings::Place,
+    settings: &S3Settings,
+    keys: &BucketKeys,
+    patience: Duration,
+) -> Result<Vault, Error> {
+    // Whether anybody is there is found out soon; what is under way then outlasts a server that starts anew.
+    let brief = inner.store(settings, keys, &place.name)?.waiting(patience);
+    Vault::open(Arc::new(brief), Some(&place.vault))
+        .await
+        .map_err(at(place))?;
+    let store = inner.store(settings, keys, &place.name)?;
+    Vault::open(Arc::new(store), Some(&place.vault))
+        .await
+        .map_err(at(place))
 }
 
 impl Inner {

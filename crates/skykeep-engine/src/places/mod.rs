@@ -17,7 +17,7 @@ use tracing::info;
 pub use self::bucket::providers;
 pub(crate) use self::bucket::{Buckets, is_here, settings_of};
 pub use self::keys::{BucketKeys, HandedIn};
-pub(crate) use self::open::{open, open_lately};
+pub(crate) use self::open::{LOOK_PATIENCE, READ_PATIENCE, open, open_lately};
 use crate::api::{Event, Place, PlaceKind, PlaceState};
 use crate::engine::unknown;
 use crate::error::What;
@@ -125,7 +125,7 @@ impl Engine {
 
     pub(super) async fn place_now(&self, place: &settings::Place) -> Result<Place, Error> {
         let inner = &self.inner;
-        let (state, free) = match open_lately(inner, place).await {
+        let (state, free) = match open_lately(inner, place, LOOK_PATIENCE).await {
             // A look at a list must not write into a bucket.
             Ok(_) if place.folder().is_none() => (PlaceState::Ready, None),
             Ok(vault) => match vault.store().probe().await {

@@ -1,6 +1,7 @@
 //! The vault of a place, wherever it is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use skykeep_vault::{FolderStore, Vault};
 
@@ -28,10 +29,16 @@ pub(crate) async fn open(inner: &Inner, place: &Place) -> Result<Vault, Error> {
     }
 }
 
-/// The same for those who look something up: a server that did not answer lately is not waited for again.
-pub(crate) async fn open_lately(inner: &Inner, place: &Place) -> Result<Vault, Error> {
+/// How long somebody who reads from a place waits for its server.
+pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(30);
+/// How long somebody who only wants to know whether a place is there does.
+pub(crate) const LOOK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same for those who look something up: a server that did not answer lately is not waited for again, and none for
+/// longer than `patience`.
+pub(crate) async fn open_lately(inner: &Inner, place: &Place, patience: Duration) -> Result<Vault, Error> {
     match &place.at {
         At::Folder { .. } => open(inner, place).await,
-        At::S3(bucket) => inner.buckets.open_lately(inner, place, bucket).await,
+        At::S3(bucket) => inner.buckets.open_lately(inner, place, bucket, patience).await,
     }
 }
