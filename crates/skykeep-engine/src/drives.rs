@@ -6,13 +6,15 @@
 //!   folder as before, in their own folder, and in `Skykeep` there. Where it is found is where the place is from then on.
 //! - The kernel says when something is mounted or unmounted; nothing is asked in between. Where it cannot say so, the
 //!   mounts are read again with every tick.
-//! - A drive that has come back gets what it lacks at once, unless its accounts are paused or spared.
+//! - A drive that has come back gets what it lacks at once, unless its accounts are paused or spared. So does a place
+//!   that was just added, wherever it is.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use jiff::Timestamp;
+use skykeep_atproto::Did;
 use skykeep_vault::{FolderStore, Vault};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -31,18 +33,24 @@ pub(crate) struct Drives {
     points: Option<Vec<PathBuf>>,
     /// Places, by id, and whether they were there.
     there: BTreeMap<String, bool>,
+    /// Places that were added since somebody looked, by id.
+    added: Vec<String>,
 }
 
 impl Engine {
-    /// Looks at the drives if any has come or gone, and starts what one that came back lacks.
+    /// Looks at the drives if any has come or gone, and starts what one that came back lacks, or a place that was added.
     pub(crate) async fn look_at_drives(&self, now: Timestamp, going: &mut JoinSet<RunEnd>) -> Result<(), Error> {
         let inner = &self.inner;
         let arrived = inner.find_places().await?;
-        if arrived.is_empty() {
+        let added = inner.take_added();
+        if added.is_empty() && arrived.is_empty() {
             return Ok(());
         }
         let machine = inner.machine_facts(now).await?;
         for account in inner.settings().accounts {
+            if arrived.is_empty() && !inner.lacks(&added, &account.did).await? {
+                continue;
+            }
             let history = inner.history(&account.did, now).await?;
             let due = schedule::due(&inner.policy(&account.did, now)?, &history, &machine, now);
             let waits = matches!(
@@ -56,7 +64,7 @@ impl Engine {
                 && !machine.dozes
                 && let Some(reporter) = inner.begin(&account.did, false)
             {
-                info!(did = %account.did, "a drive is back");
+                info!(did = %account.did, "a place is there that was not");
                 let engine = self.clone();
                 going.spawn(async move { engine.run_scheduled(reporter, now).await });
             }
@@ -66,6 +74,31 @@ impl Engine {
 }
 
 impl Inner {
+    /// A place was added: the scheduler brings it what it lacks.
+    pub(crate) fn place_added(&self, place: &Place) {
+        let mut drives = self.drives.lock().unwrap_or_else(PoisonError::into_inner);
+        drives.added.push(place.vault.to_string());
+        drop(drives);
+        let _ = self.events.send(Event::Places);
+        self.wake.notify_one();
+    }
+
+    /// The places that were added since this was asked last.
+    fn take_added(&self) -> Vec<String> {
+        std::mem::take(&mut self.drives.lock().unwrap_or_else(PoisonError::into_inner).added)
+    }
+
+    /// Whether any of these places lacks a snapshot of an account.
+    async fn lacks(&self, places: &[String], did: &Did) -> Result<bool, Error> {
+        for place in places {
+            let (place, did) = (place.clone(), did.clone());
+            if self.ask(move |catalogue| catalogue.lacks(&place, &did)).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Compares what is mounted with what was; the places that have come back since.
     ///
     /// Paths of places that are found elsewhere are changed in settings.

@@ -146,6 +146,15 @@ impl Catalogue {
         Ok(statement.query_row([place], |row| Ok((count(row, 0)?, count(row, 1)?)))?)
     }
 
+    /// Whether a place lacks a snapshot of an account.
+    pub fn lacks(&self, place: &str, did: &Did) -> Result<bool, Error> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM snapshots s WHERE s.did = ?1 AND NOT EXISTS (
+                     SELECT 1 FROM confirmations c WHERE c.did = s.did AND c.id = s.id AND c.place = ?2))";
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(sql)?;
+        Ok(statement.query_row([did.as_str(), place], |row| row.get(0))?)
+    }
+
     pub(super) fn confirmed_by_snapshot(&self, did: &Did) -> Result<HashMap<String, Vec<String>>, Error> {
         let mut by_snapshot: HashMap<String, Vec<String>> = HashMap::new();
         for confirmation in self.confirmed(did)? {

@@ -199,6 +199,9 @@ fn places_of_a_snapshot_are_those_that_confirmed_it() {
     catalogue.confirm("drive", &alice(), &["one"], at(2)).unwrap();
     catalogue.confirm("home", &bob(), &["one"], at(2)).unwrap();
     assert_eq!(places("one"), ["drive", "home"]);
+    let lacks = |place: &str, did: &Did| catalogue.lacks(place, did).unwrap();
+    assert!(!lacks("home", &alice()) && lacks("drive", &alice()) && lacks("new", &alice()));
+    assert!(!lacks("new", &bob()), "what was never kept is lacking nowhere");
     let all: Vec<_> = catalogue
         .snapshots(&alice())
         .unwrap()

@@ -13,7 +13,7 @@ use tracing::info;
 
 use super::keys::BucketKeys;
 use super::open;
-use crate::api::{AddressOf, BucketAbilities, BucketAddress, Event, Place, PlaceTest, Provider};
+use crate::api::{AddressOf, BucketAbilities, BucketAddress, Place, PlaceTest, Provider};
 use crate::engine::Inner;
 use crate::error::BucketField;
 use crate::keys::{self, SecretName};
@@ -276,8 +276,7 @@ impl Engine {
         blocking(move || Ok(keys::open(&root, &choice)?.set(&entry, &secret)?)).await?;
         inner.change_settings(|settings| settings.places.push(place.clone()))?;
         info!(place = %place.name, "place added");
-        let _ = inner.events.send(Event::Places);
-        inner.wake.notify_one();
+        inner.place_added(&place);
         self.place_now(&place).await
     }
 }

@@ -87,8 +87,7 @@ impl Engine {
             return Err(Error::PlaceKnown { path: folder });
         }
         info!(place = %place.name, "place added");
-        let _ = self.inner.events.send(Event::Places);
-        self.inner.wake.notify_one();
+        self.inner.place_added(&place);
         self.place_now(&place).await
     }
 
