@@ -79,6 +79,8 @@ pub(crate) async fn deliver(inner: &Inner, reporter: &Reporter, now: Timestamp, 
             Err(error) => {
                 warn!(place = %place.name, %error, "not delivered");
                 all &= !counts(inner, place, now).await?;
+                // Whoever looks at it next finds out anew.
+                inner.buckets.forget(&place.vault);
                 inner
                     .raise(&Subject::Place(place.vault.to_string()), &error, now)
                     .await?;

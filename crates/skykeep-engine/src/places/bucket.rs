@@ -115,7 +115,8 @@ impl Buckets {
         all.insert(place.vault, (Instant::now(), lately));
     }
 
-    pub(super) fn forget(&self, vault: &VaultId) {
+    /// Believes nothing of what was found out about a bucket.
+    pub(crate) fn forget(&self, vault: &VaultId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(vault);
     }
 }
