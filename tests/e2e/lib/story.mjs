@@ -44,6 +44,8 @@ class Story {
   type = (...args) => this.window.type(...args);
   text = (...args) => this.window.text(...args);
   press = (...args) => this.window.press(...args);
+  pick = (...args) => this.window.pick(...args);
+  fill = (...args) => this.window.fill(...args);
   says = (...args) => this.window.says(...args);
 
   async start(records) {

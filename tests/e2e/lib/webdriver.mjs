@@ -68,6 +68,13 @@ class Window {
     return this.named('label', label, '.control');
   }
 
+  /** Types into a field, by its label, instead of what is there. */
+  async fill(label, text) {
+    const field = await this.control(label);
+    await this.ask('POST', `/element/${field}/clear`, {});
+    await this.ask('POST', `/element/${field}/value`, { text });
+  }
+
   /** Turns a switch on or off, by its label. */
   async turn(label) {
     await this.ask('POST', `/element/${await this.control(label)}/click`, {});
