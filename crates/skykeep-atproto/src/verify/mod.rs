@@ -13,6 +13,7 @@ mod index;
 mod node;
 mod repo;
 mod report;
+mod section;
 mod set;
 mod spread;
 mod table;
