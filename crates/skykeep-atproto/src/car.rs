@@ -178,6 +178,11 @@ impl<W: Write> CarWriter<W> {
         }
     }
 
+    /// Length so far, in bytes: where the next section begins.
+    pub fn offset(&self) -> u64 {
+        self.len + self.buffer.len() as u64
+    }
+
     /// Appends a block. The caller has proved that `cid` names `bytes`.
     pub fn block(&mut self, cid: Cid, bytes: &[u8]) -> io::Result<()> {
         write_varint(&mut self.buffer, (Cid::LEN + bytes.len()) as u64);

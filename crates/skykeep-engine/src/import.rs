@@ -295,7 +295,7 @@ impl ImportedSnapshot {
             id: snapshot.name.to_string(),
             file: file.to_owned(),
             rev: repo.commit().rev.map(|rev| rev.to_string()).unwrap_or_default(),
-            signature: match repo.signed_by() {
+            signature: match repo.proof().signed_by() {
                 SignedBy::Current => SignatureVerdict::Current,
                 SignedBy::Earlier { .. } => SignatureVerdict::Earlier,
                 SignedBy::Unknown | SignedBy::Unchecked => SignatureVerdict::Unknown,

@@ -350,7 +350,7 @@ impl Writer {
             signing: Signing {
                 key: signed.key,
                 operation: signed.operation,
-                verdict: match repo.signed_by() {
+                verdict: match repo.proof().signed_by() {
                     SignedBy::Current => Verdict::Current,
                     _ => Verdict::Earlier,
                 },

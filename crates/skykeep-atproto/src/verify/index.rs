@@ -118,20 +118,27 @@ impl Index {
 
     /// Reads the tree node named `cid` into `entries` and returns its left link, for a tree that is known to be whole.
     pub(super) fn read_node<'a>(&'a self, cid: &Cid, entries: &mut Vec<Entry<'a>>) -> Option<Option<Cid>> {
-        let block = self.find(cid)?;
+        self.read_node_in(self.find(cid)?, entries)
+    }
+
+    /// The same of the node in a block, whose links may name blocks that are not there.
+    pub(super) fn read_node_in<'a>(&'a self, block: Block, entries: &mut Vec<Entry<'a>>) -> Option<Option<Cid>> {
         let Some(node) = self.node(block) else {
             return mst::decode(self.kept_bytes(block)?, entries).ok();
         };
         entries.clear();
-        let cid = |link: Link| link.block().map(|block| self.cid(block));
-        for key in node.keys() {
+        let cid = |place: usize, link: Link| match link.block() {
+            Some(block) => Some(self.cid(block)),
+            None => self.lost(block, node.place(place)),
+        };
+        for (n, key) in node.keys().enumerate() {
             entries.push(Entry {
                 prefix: key.prefix,
                 suffix: key.suffix,
-                value: cid(key.value)?,
-                right: cid(key.right),
+                value: cid(1 + 2 * n, key.value)?,
+                right: cid(2 + 2 * n, key.right),
             });
         }
-        Some(cid(node.left()))
+        Some(cid(0, node.left()))
     }
 }

@@ -3,14 +3,19 @@
 //! A check reads every byte of its sources once, hashes every block, and then walks the tree of one commit. It proves
 //! that the commit is the account's and signed by one of its keys, that the tree is the one tree its records have, that
 //! all of it is there, and that every record is canonical. What it finds wrong is data ([`Report`]); its only errors are
-//! those of the sources. [`VerifiedRepo`] and [`VerifiedBlob`] have no other maker than this module, so what the vault
+//! those of the sources. What came since a repository was proved can be proved beside it ([`RepoCheck::increment`]).
+//! [`VerifiedRepo`], [`VerifiedIncrement`] and [`VerifiedBlob`] have no other maker than this module, so what the vault
 //! takes was proved. Source: AT Protocol "Repository", "Security Considerations" included.
 
 mod batch;
 mod blob;
+mod compare;
 mod feed;
+mod increment;
 mod index;
 mod node;
+mod outline;
+mod proof;
 mod repo;
 mod report;
 mod section;
@@ -24,6 +29,9 @@ use std::io::Read;
 use std::thread;
 
 pub use blob::VerifiedBlob;
+pub use increment::{CheckedIncrement, VerifiedIncrement};
+pub use outline::{KeptFile, Outline};
+pub use proof::Proof;
 pub use repo::{Changes, VerifiedRepo};
 pub use report::{Finding, FindingCode, Report, SignedBy};
 pub use uses::BlobUse;
@@ -138,9 +146,7 @@ impl RepoCheck {
     /// Reading is the caller's: buffers of 300 KiB are asked for, so the sources need none of their own. Errors: `Io`,
     /// when a source fails; everything that is wrong with the bytes is in the report.
     pub fn run<S: Read + Send>(self, sources: &mut [S]) -> Result<Checked, Error> {
-        let threads = self
-            .threads
-            .unwrap_or_else(|| thread::available_parallelism().map_or(1, |n| n.get().min(8)));
+        let threads = self.thread_count();
         let harvest = feed::read(sources, threads, &self.limits)?;
         let mut report = Report::new();
         report.bytes = harvest.bytes;
@@ -167,6 +173,11 @@ impl RepoCheck {
             repo: expected.then_some(repo),
             report,
         })
+    }
+
+    fn thread_count(&self) -> usize {
+        let of_machine = || thread::available_parallelism().map_or(1, |n| n.get().min(8));
+        self.threads.unwrap_or_else(of_machine)
     }
 
     fn commit(&self, root: Cid, index: &Index, report: &mut Report, findings: &mut Findings) -> Option<SignedCommit> {

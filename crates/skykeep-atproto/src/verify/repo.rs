@@ -4,34 +4,31 @@
 //! record and the subtree right of it; each block once, at its first place. So the same commit always makes the same
 //! file, whatever order, duplicates and strangers the bytes came with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{Read, Seek, Write};
 
 use super::SignedCommit;
 use super::batch::Block;
 use super::index::Index;
-use super::report::{FindingCode, Findings, Report, SignedBy};
+use super::outline::KeptFile;
+use super::proof::Proof;
+use super::report::{FindingCode, Findings, Report};
 use super::section::SectionReader;
 use super::set::BlockSet;
 use super::uses::{self, BlobUse};
 use super::walk::Walked;
 use crate::car::{CarWriter, Written};
 use crate::commit::Commit;
-use crate::keys::DidKey;
-use crate::plc::KeyPeriod;
 use crate::{Cid, Error};
 
 /// A repository of which every byte was proved. Only [`super::RepoCheck`] makes one.
 #[derive(Debug)]
 pub struct VerifiedRepo {
-    index: Index,
-    signed: SignedCommit,
+    pub(super) index: Index,
+    proof: Proof,
     /// All blocks in canonical order, each once.
     order: Vec<Block>,
     from: Option<(Cid, BlockSet)>,
-    collections: BTreeMap<String, u64>,
-    records: u64,
-    blobs: Vec<BlobUse>,
 }
 
 /// What two repositories differ in: record paths, each list in order.
@@ -73,48 +70,42 @@ impl VerifiedRepo {
         report.blobs = blobs.len() as u64;
         Self {
             index,
-            signed,
+            proof: Proof {
+                commit: signed.commit,
+                signed_by: signed.signed_by,
+                signer: signed.signer,
+                collections: walked.collections,
+                records: walked.records,
+                blobs,
+            },
             order,
             from,
-            collections: walked.collections,
-            records: walked.records,
-            blobs,
         }
+    }
+
+    /// What was proved of it, apart from its blocks.
+    pub const fn proof(&self) -> &Proof {
+        &self.proof
     }
 
     /// The commit.
     pub const fn commit(&self) -> &Commit {
-        &self.signed.commit
-    }
-
-    /// Who signed it: [`SignedBy::Current`] or [`SignedBy::Earlier`].
-    pub const fn signed_by(&self) -> SignedBy {
-        self.signed.signed_by
-    }
-
-    /// The key that signed it, and when it was the account's.
-    pub const fn signer(&self) -> Option<&KeyPeriod> {
-        self.signed.signer.as_ref()
-    }
-
-    /// The key that signed it.
-    pub fn signing_key(&self) -> Option<&DidKey> {
-        self.signer().map(|period| &period.key)
+        self.proof.commit()
     }
 
     /// Number of records.
     pub const fn record_count(&self) -> u64 {
-        self.records
+        self.proof.record_count()
     }
 
     /// Number of records by collection.
     pub const fn collections(&self) -> &BTreeMap<String, u64> {
-        &self.collections
+        self.proof.collections()
     }
 
     /// All different blobs that records refer to, sorted by CID.
     pub fn blobs(&self) -> &[BlobUse] {
-        &self.blobs
+        self.proof.blobs()
     }
 
     /// The commit whose blocks an increment leaves out, if one was given and found whole.
@@ -126,7 +117,7 @@ impl VerifiedRepo {
     pub fn records(&self) -> Records<'_> {
         Records {
             index: &self.index,
-            stack: vec![Step::Node(self.signed.commit.data)],
+            stack: vec![Step::Node(self.proof.commit.data)],
             key: Vec::new(),
         }
     }
@@ -134,7 +125,7 @@ impl VerifiedRepo {
     /// The CID of the record at `path`.
     pub fn get(&self, path: &str) -> Option<Cid> {
         let mut entries = Vec::new();
-        let mut node = self.signed.commit.data;
+        let mut node = self.proof.commit.data;
         loop {
             let mut below = self.index.read_node(&node, &mut entries)?;
             let mut key = Vec::new();
@@ -182,22 +173,42 @@ impl VerifiedRepo {
     /// bytes that changed in between end in `HashMismatch` or `Missing`. Errors: these and `Io`; what was written then
     /// is no repository.
     pub fn write_base<S: Read + Seek, W: Write>(&self, sources: &mut [S], out: W) -> Result<Written, Error> {
-        self.write(sources, out, |_| true)
+        self.write(sources, out, |_| true, |_, _| {})
     }
 
     /// Writes the blocks that are reachable now and not from the commit given as [`super::RepoCheck::from`], in the same
     /// order; without such a commit it writes everything. Errors as [`VerifiedRepo::write_base`].
     pub fn write_increment<S: Read + Seek, W: Write>(&self, sources: &mut [S], out: W) -> Result<Written, Error> {
-        self.write(sources, out, |block| {
-            self.from.as_ref().is_none_or(|(_, kept)| !kept.contains(block))
-        })
+        self.write(sources, out, |block| !self.is_kept(block), |_, _| {})
     }
 
     /// The bytes of one block of the repository. Errors as [`VerifiedRepo::write_base`].
     pub fn read_block<S: Read + Seek>(&self, cid: Cid, sources: &mut [S]) -> Result<Vec<u8>, Error> {
         let block = self.index.find(&cid).ok_or(Error::Missing { cid })?;
         let mut readers: Vec<_> = sources.iter_mut().map(SectionReader::new).collect();
-        self.copy(block, &mut readers).map(<[u8]>::to_vec)
+        copy(&self.index, block, &mut readers).map(<[u8]>::to_vec)
+    }
+
+    /// The file that [`VerifiedRepo::write_increment`] makes, and at which offset each of its sections begins.
+    pub(super) fn lay_out_increment<S: Read + Seek>(
+        &self,
+        sources: &mut [S],
+    ) -> Result<(KeptFile, HashMap<Cid, u64>), Error> {
+        let mut offsets = HashMap::new();
+        let at = |cid, offset| {
+            offsets.insert(cid, offset);
+        };
+        let written = self.write(sources, std::io::sink(), |block| !self.is_kept(block), at)?;
+        let file = KeptFile {
+            sha256: written.sha256,
+            len: written.len,
+        };
+        Ok((file, offsets))
+    }
+
+    /// Whether an increment leaves a block out.
+    fn is_kept(&self, block: Block) -> bool {
+        self.from.as_ref().is_some_and(|(_, kept)| kept.contains(block))
     }
 
     fn write<S: Read + Seek, W: Write>(
@@ -205,30 +216,46 @@ impl VerifiedRepo {
         sources: &mut [S],
         out: W,
         wanted: impl Fn(Block) -> bool,
+        at: impl FnMut(Cid, u64),
     ) -> Result<Written, Error> {
-        let mut writer = CarWriter::new(out, self.signed.commit.cid);
         let mut readers: Vec<_> = sources.iter_mut().map(SectionReader::new).collect();
-        for block in self.order.iter().copied().filter(|block| wanted(*block)) {
-            let bytes = self.copy(block, &mut readers)?;
-            writer.block(self.index.cid(block), bytes)?;
-        }
-        Ok(writer.finish()?)
+        let order = self.order.iter().copied().filter(|block| wanted(*block));
+        write_blocks(&self.index, self.proof.commit.cid, order, &mut readers, out, at)
     }
+}
 
-    fn copy<'r, S: Read + Seek>(
-        &self,
-        block: Block,
-        readers: &'r mut [SectionReader<'_, S>],
-    ) -> Result<&'r [u8], Error> {
-        let cid = self.index.cid(block);
-        let (source, offset) = self.index.position(block);
-        let reader = readers.get_mut(source).ok_or(Error::Missing { cid })?;
-        let bytes = reader.section(offset, cid)?;
-        if cid.names(bytes) {
-            Ok(bytes)
-        } else {
-            Err(Error::HashMismatch { cid })
-        }
+/// Writes blocks as a CAR in the given order; `at` is told where each of them begins.
+pub(super) fn write_blocks<S: Read + Seek, W: Write>(
+    index: &Index,
+    root: Cid,
+    order: impl Iterator<Item = Block>,
+    readers: &mut [SectionReader<'_, S>],
+    out: W,
+    mut at: impl FnMut(Cid, u64),
+) -> Result<Written, Error> {
+    let mut writer = CarWriter::new(out, root);
+    for block in order {
+        let bytes = copy(index, block, readers)?;
+        let cid = index.cid(block);
+        at(cid, writer.offset());
+        writer.block(cid, bytes)?;
+    }
+    Ok(writer.finish()?)
+}
+
+fn copy<'r, S: Read + Seek>(
+    index: &Index,
+    block: Block,
+    readers: &'r mut [SectionReader<'_, S>],
+) -> Result<&'r [u8], Error> {
+    let cid = index.cid(block);
+    let (source, offset) = index.position(block);
+    let reader = readers.get_mut(source).ok_or(Error::Missing { cid })?;
+    let bytes = reader.section(offset, cid)?;
+    if cid.names(bytes) {
+        Ok(bytes)
+    } else {
+        Err(Error::HashMismatch { cid })
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) fn uses(index: &Index, records: &[(Block, String)], threads: usize) -
     let pieces = first.chunks(first.len().div_ceil(shares).max(1));
     let gathered = at_once(pieces, |records| gather(index, records, shares));
     let references = gathered.iter().map(Gathered::len).sum();
+    let path = |record: u32| &*records[record as usize].1;
     let share = |number: usize| {
         let found = gathered
             .iter()
@@ -48,11 +49,35 @@ pub(super) fn uses(index: &Index, records: &[(Block, String)], threads: usize) -
             .filter(|found| found.share(shares) == number);
         // The first share takes in the others.
         let room = if number == 0 { references } else { 0 };
-        join(found.chain(odd).collect(), records, room)
+        join(found.chain(odd).collect(), path, room)
     };
-    let mut uses = at_once(0..shares, share).into_iter();
-    let mut all = uses.next().unwrap_or_default();
-    uses.for_each(|more| all.extend(more));
+    in_one(at_once(0..shares, share))
+}
+
+/// A record that refers to blobs, and the references as they stand in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WithBlobs {
+    pub(super) path: String,
+    pub(super) blobs: Vec<OwnedBlobRef>,
+}
+
+/// The uses of every blob, sorted by CID, of `records` in tree order: of those with the same bytes the first.
+pub(super) fn uses_of(records: &[WithBlobs], threads: usize) -> Vec<BlobUse> {
+    let shares = if records.len() < SHARED_FROM { 1 } else { threads };
+    let path = |record: u32| &*records[record as usize].path;
+    let share = |number: usize| {
+        let all = (0..).zip(records);
+        let found = all.flat_map(|(n, record)| record.blobs.iter().map(move |blob| Found::new(n, blob)));
+        let own = found.filter(|found| found.share(shares) == number);
+        join(own.collect(), path, 0)
+    };
+    in_one(at_once(0..shares, share))
+}
+
+fn in_one(shares: Vec<Vec<BlobUse>>) -> Vec<BlobUse> {
+    let mut shares = shares.into_iter();
+    let mut all = shares.next().unwrap_or_default();
+    shares.for_each(|more| all.extend(more));
     all
 }
 
@@ -131,7 +156,7 @@ fn gather<'a>(index: &'a Index, records: &[(u32, Block)], shares: usize) -> Gath
 }
 
 /// Sorts references, and joins those to the same blob; makes room for `room` uses at least.
-fn join(mut found: Vec<Found<'_>>, records: &[(Block, String)], room: usize) -> Vec<BlobUse> {
+fn join<'p>(mut found: Vec<Found<'_>>, path: impl Fn(u32) -> &'p str, room: usize) -> Vec<BlobUse> {
     // Of several references in one record the first one counts, as in the record.
     found.sort_by(|a, b| {
         let by_head = a.head.cmp(&b.head);
@@ -142,7 +167,7 @@ fn join(mut found: Vec<Found<'_>>, records: &[(Block, String)], room: usize) -> 
         let first = same[0].blob;
         let mut paths = Vec::with_capacity(same.len());
         for of_one in same.chunk_by(|a, b| a.record == b.record) {
-            paths.push(records[of_one[0].record as usize].1.clone());
+            paths.push(path(of_one[0].record).to_owned());
         }
         uses.push(BlobUse {
             cid: first.cid,

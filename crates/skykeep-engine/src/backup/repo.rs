@@ -226,6 +226,7 @@ async fn accept(
         let imported = latest.rev != rev;
         let in_force = proved
             .repo
+            .proof()
             .signer()
             .and_then(|period| period.until)
             .is_some_and(|until| dated <= until + CLOCKS_DIFFER);
