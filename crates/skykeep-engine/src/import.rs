@@ -214,7 +214,7 @@ impl Engine {
         }
         reporter.phase(Phase::Media, Some(repo.blobs().len() as u64), None);
         let (mut media, mut missing) = (0, Vec::new());
-        for blob in writer.lacks(&repo) {
+        for blob in writer.lacks(repo.blobs()) {
             if reporter.cancel().is_cancelled() {
                 return Err(Error::Stopped);
             }

@@ -2,7 +2,7 @@
 //!
 //! The rules:
 //!
-//! 1. Only what [`skykeep_atproto::verify`] made gets in: a `VerifiedRepo`, a `VerifiedBlob`.
+//! 1. Only what [`skykeep_atproto::verify`] made gets in: a `VerifiedRepo`, a `VerifiedIncrement`, a `VerifiedBlob`.
 //! 2. Every `put` answers when its file is durable; [`Writer::commit`] writes the manifest after all of them. Stopped
 //!    at any point, the snapshot before is untouched and the next run finds what was put already.
 //! 3. A writer goes on where its last readable manifest ended. When the repository that it names is not in reach, or
@@ -16,11 +16,11 @@ mod blobs;
 mod commit;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use skykeep_atproto::verify::{SignedBy, VerifiedRepo};
+use skykeep_atproto::verify::{Proof, SignedBy, VerifiedIncrement, VerifiedRepo};
 use skykeep_atproto::{Cid, Did, KeyHistory};
 
 use crate::Error;
@@ -194,7 +194,7 @@ impl Writer {
     ) -> Result<PutRepo, Error> {
         match &self.chain {
             Some(chain) if chain.commit() == repo.commit().cid && !self.rebase => {
-                self.learn(repo, keys)?;
+                self.learn(repo.proof(), keys)?;
                 Ok(PutRepo::Unchanged)
             }
             Some(chain) if repo.from() == self.head() && repo.from().is_some() && !self.rebase && !is_due(chain) => {
@@ -211,12 +211,12 @@ impl Writer {
         keys: &KeyHistory,
         sources: Vec<S>,
     ) -> Result<PutRepo, Error> {
-        let (commit, facts) = (repo.commit().cid, self.learn(repo, keys)?);
+        let (commit, facts) = (repo.commit().cid, self.learn(repo.proof(), keys)?);
         let kind = Kind::Base {
             to: commit,
             rev: facts.rev,
         };
-        let stored = self.put_car(repo, sources, true).await?;
+        let stored = self.put_car(car_content(repo, sources, true)).await?;
         self.rebase = true;
         self.added().repo = Some(car(&stored, kind));
         Ok(PutRepo::Base { bytes: stored.size })
@@ -234,13 +234,55 @@ impl Writer {
         let (expected, found) = (self.head(), repo.from());
         let from = found.filter(|_| expected == found && !self.rebase && self.added().repo.is_none());
         let from = from.ok_or(Error::WrongFrom { expected, found })?;
-        let facts = self.learn(repo, keys)?;
+        let facts = self.learn(repo.proof(), keys)?;
+        let content = car_content(repo, sources, false);
+        self.keep_increment(from, &facts, content).await
+    }
+
+    /// Whether the next repository may be stored as an increment, if it was proved against [`Writer::head`].
+    pub fn takes_increment(&self) -> bool {
+        let chain = self.chain.as_ref().filter(|chain| !is_due(chain));
+        chain.is_some() && self.in_reach && !self.rebase && self.added().repo.is_none()
+    }
+
+    /// Stores an increment that was proved beside what is kept. As [`Writer::put_increment`].
+    ///
+    /// `since` is what was checked. Errors: `WrongFrom` too when [`Writer::takes_increment`] says no.
+    pub async fn put_beside<S: Read + Seek + Send + 'static>(
+        &mut self,
+        increment: &Arc<VerifiedIncrement>,
+        keys: &KeyHistory,
+        since: S,
+    ) -> Result<PutRepo, Error> {
+        let (expected, found) = (self.head(), Some(increment.from()));
+        let from = found.filter(|_| expected == found && self.takes_increment());
+        let from = from.ok_or(Error::WrongFrom { expected, found })?;
+        let facts = self.learn(increment.proof(), keys)?;
+        let (increment, since) = (Arc::clone(increment), Mutex::new(since));
+        let since = Arc::new(since);
+        let content = move || {
+            let (increment, since) = (Arc::clone(&increment), Arc::clone(&since));
+            Content::produce(move |mut out: &mut dyn Write| {
+                let mut since = since.lock().unwrap_or_else(PoisonError::into_inner);
+                increment.write_increment(&mut *since, &mut out)?;
+                Ok(())
+            })
+        };
+        self.keep_increment(from, &facts, content).await
+    }
+
+    async fn keep_increment(
+        &self,
+        from: Cid,
+        facts: &CommitFacts,
+        content: impl Fn() -> Content,
+    ) -> Result<PutRepo, Error> {
         let kind = Kind::Increment {
             from,
             to: facts.cid,
             rev: facts.rev,
         };
-        let stored = self.put_car(repo, sources, false).await?;
+        let stored = self.put_car(content).await?;
         self.added().repo = Some(car(&stored, kind));
         Ok(PutRepo::Increment { bytes: stored.size })
     }
@@ -324,8 +366,8 @@ impl Writer {
     }
 
     /// Remembers what a repository says for the manifest. Errors: `OtherAccount`, `Invalid`.
-    fn learn(&mut self, repo: &VerifiedRepo, keys: &KeyHistory) -> Result<CommitFacts, Error> {
-        let commit = repo.commit();
+    fn learn(&mut self, proof: &Proof, keys: &KeyHistory) -> Result<CommitFacts, Error> {
+        let commit = proof.commit();
         if commit.did != self.did {
             return Err(Error::OtherAccount {
                 expected: self.did.to_string(),
@@ -350,26 +392,19 @@ impl Writer {
             signing: Signing {
                 key: signed.key,
                 operation: signed.operation,
-                verdict: match repo.proof().signed_by() {
+                verdict: match proof.signed_by() {
                     SignedBy::Current => Verdict::Current,
                     _ => Verdict::Earlier,
                 },
             },
-            records: repo.record_count(),
-            counts: bounded_counts(repo.collections().clone()),
-            blobs: repo.blobs().iter().map(|blob| blob.cid).collect(),
+            records: proof.record_count(),
+            counts: bounded_counts(proof.collections().clone()),
+            blobs: proof.blobs().iter().map(|blob| blob.cid).collect(),
         });
         Ok(facts)
     }
 
-    async fn put_car<S: Read + Seek + Send + 'static>(
-        &self,
-        repo: &Arc<VerifiedRepo>,
-        sources: Vec<S>,
-        whole: bool,
-    ) -> Result<Stored, Error> {
-        let sources = Arc::new(Mutex::new(sources));
-        let content = || car_content(repo, &sources, whole);
+    async fn put_car(&self, content: impl Fn() -> Content) -> Result<Stored, Error> {
         let folder = self.account.folder("repo");
         self.put(
             || Target::Hashed {

@@ -117,7 +117,7 @@ impl Account {
         writer
             .put_identity(IdentityKind::DidDocument, b"{\"id\":1}".to_vec())
             .await?;
-        let lacking = writer.lacks(&repo);
+        let lacking = writer.lacks(repo.blobs());
         let missing: Vec<MissingBlob> = lacking
             .iter()
             .filter(|blob| !self.media.contains_key(&blob.cid))

@@ -390,7 +390,7 @@ async fn blobs_that_are_lost_for_good_leave_the_chain() {
     let (repo, sources) = account.prove(&vault, &writer, scratch.path()).await.unwrap();
     let put = writer.put_repo(&repo, &account.history, sources).await.unwrap();
     assert!(matches!(put, PutRepo::Base { .. }));
-    let lacking = writer.lacks(&repo);
+    let lacking = writer.lacks(repo.blobs());
     assert_eq!(lacking.iter().map(|blob| blob.cid).collect::<Vec<_>>(), [lost]);
     let missing = vec![MissingBlob::new(&lacking[0], "not_found")];
     let next = writer.commit(facts(missing.clone())).await.unwrap();

@@ -243,7 +243,7 @@ impl Run<'_> {
     ) -> Result<Media, Error> {
         let cids = |missing: &[MissingBlob]| -> BTreeSet<Cid> { missing.iter().map(|missing| missing.cid).collect() };
         let told = writer.chain().map(|chain| cids(&chain.missing)).unwrap_or_default();
-        let mut lacking = writer.lacks(repo);
+        let mut lacking = writer.lacks(repo.blobs());
         let mut missing = known;
         missing.retain(|old| lacking.iter().any(|blob| blob.cid == old.cid));
         let waiting = cids(&missing);

@@ -22,12 +22,9 @@ pub async fn regenerate<S: Read + Seek + Send + 'static>(
     repo: &Arc<VerifiedRepo>,
     sources: Vec<S>,
 ) -> Result<(), Error> {
-    let sources = Arc::new(Mutex::new(sources));
     let whole = matches!(object.kind, Kind::Base { .. });
-    let content = || {
-        let content = car_content(repo, &sources, whole);
-        std::future::ready(Ok(content))
-    };
+    let content = car_content(repo, sources, whole);
+    let content = || std::future::ready(Ok(content()));
     vault
         .put_object(&account.file(&object.name), object.sum, content)
         .await
@@ -47,20 +44,23 @@ pub(super) fn again<R: Read + Seek + Send + 'static>(source: R) -> impl Fn() -> 
     }
 }
 
-/// A canonical CAR, made while it is stored.
+/// A canonical CAR, made while it is stored, as often as it is asked for.
 pub(super) fn car_content<S: Read + Seek + Send + 'static>(
     repo: &Arc<VerifiedRepo>,
-    sources: &Arc<Mutex<Vec<S>>>,
+    sources: Vec<S>,
     whole: bool,
-) -> Content {
-    let (repo, sources) = (Arc::clone(repo), Arc::clone(sources));
-    Content::produce(move |mut out: &mut dyn Write| {
-        let mut sources = sources.lock().unwrap_or_else(PoisonError::into_inner);
-        if whole {
-            repo.write_base(&mut sources, &mut out)?;
-        } else {
-            repo.write_increment(&mut sources, &mut out)?;
-        }
-        Ok(())
-    })
+) -> impl Fn() -> Content + use<S> {
+    let (repo, sources) = (Arc::clone(repo), Arc::new(Mutex::new(sources)));
+    move || {
+        let (repo, sources) = (Arc::clone(&repo), Arc::clone(&sources));
+        Content::produce(move |mut out: &mut dyn Write| {
+            let mut sources = sources.lock().unwrap_or_else(PoisonError::into_inner);
+            if whole {
+                repo.write_base(&mut sources, &mut out)?;
+            } else {
+                repo.write_increment(&mut sources, &mut out)?;
+            }
+            Ok(())
+        })
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Seek};
 
 use skykeep_atproto::Cid;
-use skykeep_atproto::verify::{BlobUse, VerifiedBlob, VerifiedRepo};
+use skykeep_atproto::verify::{BlobUse, VerifiedBlob};
 
 use super::Writer;
 use super::again::again;
@@ -13,13 +13,9 @@ use crate::list::{Kind, Object};
 use crate::store::Target;
 
 impl Writer {
-    /// The blobs that a repository needs and that neither the chain nor this run has put.
-    pub fn lacks(&self, repo: &VerifiedRepo) -> Vec<BlobUse> {
-        repo.blobs()
-            .iter()
-            .filter(|blob| !self.has(&blob.cid))
-            .cloned()
-            .collect()
+    /// The blobs, of those that a repository needs, that neither the chain nor this run has put.
+    pub fn lacks(&self, needed: &[BlobUse]) -> Vec<BlobUse> {
+        needed.iter().filter(|blob| !self.has(&blob.cid)).cloned().collect()
     }
 
     /// Whether a blob is part of the chain, or was put since.
