@@ -13,6 +13,7 @@ use skykeep_vault::layout::{AccountFile, AccountFolder};
 use tracing::{info, warn};
 
 use crate::api::{self, Account, Event, HostingStatus, Kept, KeptState, Millis, Person, Problem, Whose};
+use crate::backup::outline;
 use crate::catalogue::{Standing, Subject};
 use crate::engine::unknown;
 use crate::error::What;
@@ -146,6 +147,9 @@ impl Engine {
             .change_settings(|settings| settings.accounts.retain(|account| account.did != *did))?;
         let gone = did.clone();
         self.inner.ask(move |catalogue| catalogue.forget_account(&gone)).await?;
+        if let Ok(account) = AccountFolder::of(did) {
+            outline::forget(&self.inner.data, &account).await?;
+        }
         info!(%did, "account removed; its backups stay");
         self.inner.listen_changed();
         Ok(())

@@ -1,7 +1,7 @@
 //! The data folder: what Skykeep remembers on this computer, and the lock that makes it one engine's.
 //!
-//! `settings.toml`, `catalogue.db`, `staging/` (a vault), `incoming/` (downloads not yet proved), `keys/`, `logs/`,
-//! `engine.lock`, `engine.sock`. It is never on a drive that people unplug. Both faces use the same one.
+//! `settings.toml`, `catalogue.db`, `staging/` (a vault), `incoming/` (downloads not yet proved), `outlines/` (what proofs
+//! left for the next ones), `keys/`, `logs/`, `engine.lock`, `engine.sock`. It is never on a drive that people unplug. Both faces use the same one.
 
 use std::env;
 use std::fs::{self, File, TryLockError};
@@ -87,6 +87,11 @@ impl DataFolder {
     /// Downloads that are not proved yet. Emptied at every start.
     pub(crate) fn incoming(&self) -> PathBuf {
         self.root.join("incoming")
+    }
+
+    /// What proofs left for the next ones; made anew when it is not there.
+    pub(crate) fn outlines(&self) -> PathBuf {
+        self.root.join("outlines")
     }
 
     fn sweep_incoming(&self) -> Result<(), Error> {

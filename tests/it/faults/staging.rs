@@ -149,6 +149,78 @@ async fn a_run_begins_with_what_only_a_place_has() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_hour_is_proved_beside_what_is_kept() {
+    let host = Liar::start(400);
+    let keep = kept(&host).await;
+    let (engine, did) = (&keep.engine, host.did());
+    let outlines = keep.data().join("outlines");
+    let outline = || {
+        let files: Vec<_> = fs::read_dir(&outlines)
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+        files.into_iter().next().unwrap()
+    };
+    let hour = async |increments: usize| {
+        host.post(2);
+        completes(engine, did).await;
+        assert_eq!(newest(engine, did).await.records, host.records());
+        assert_eq!(
+            of_kind(&keep.place(), "repo").len(),
+            1 + increments,
+            "a base and increments"
+        );
+        assert_eq!(host.world().repos_asked, 1 + increments);
+    };
+    hour(1).await;
+    let first = fs::read(outline()).unwrap();
+    hour(2).await;
+    assert_ne!(fs::read(outline()).unwrap(), first, "each proof leaves its own");
+
+    // A byte of the staged base that nothing new hangs on is not read: together with it nothing would be proved.
+    let base = of_kind(&staging(&keep), "repo")
+        .into_iter()
+        .map(|file| staging(&keep).join(file));
+    let base = base.max_by_key(|file| fs::metadata(file).unwrap().len()).unwrap();
+    let whole = fs::read(&base).unwrap();
+    let mut spoilt = whole.clone();
+    // The profile comes first of all records, and the first blocks are the commit and nodes down to it.
+    let at = spoilt
+        .windows(22)
+        .position(|bytes| bytes == b"app.bsky.actor.profile")
+        .unwrap();
+    let record = spoilt
+        .windows(11)
+        .skip(at + 22)
+        .position(|bytes| bytes == b"displayName")
+        .unwrap();
+    spoilt[at + 22 + record + 13] ^= 1;
+    fs::write(&base, &spoilt).unwrap();
+    hour(3).await;
+    fs::write(&base, &whole).unwrap();
+
+    // One that is damaged, of something else, or gone is made anew by a proof of everything.
+    let of_now = fs::read(outline()).unwrap();
+    let mut damaged = of_now.clone();
+    damaged[99] ^= 1;
+    fs::write(outline(), damaged).unwrap();
+    hour(4).await;
+    fs::write(outline(), first).unwrap();
+    hour(5).await;
+    fs::remove_dir_all(&outlines).unwrap();
+    hour(6).await;
+    hour(7).await;
+    assert!(outline().is_file());
+    reads_back(engine, did, &newest(engine, did).await).await;
+    sound(engine).await;
+
+    // It goes with the account.
+    engine.remove_account(did).await.unwrap();
+    assert_eq!(fs::read_dir(&outlines).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_place_is_filled_though_the_old_one_is_away() {
     let host = Liar::start(120);
     let keep = kept(&host).await;

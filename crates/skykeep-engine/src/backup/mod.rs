@@ -17,13 +17,14 @@
 mod deliver;
 pub(crate) mod identity;
 mod media;
+pub(crate) mod outline;
 mod repo;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use skykeep_atproto::verify::VerifiedRepo;
+use skykeep_atproto::verify::BlobUse;
 use skykeep_atproto::{Cid, Did};
 use skykeep_net::pds::{LatestCommit, Pds};
 use skykeep_vault::layout::{AccountFile, Checksum};
@@ -137,19 +138,20 @@ impl Run<'_> {
             writer.lost(&lost);
         }
 
-        let (mut proved, mut new_commit) = (None, false);
+        let (mut lacking, mut new_commit) = (None, false);
         if !same_commit || full || !lost.is_empty() {
             let whole = full || moved || !lost.is_empty();
-            if let Some((repo, put)) = self.fetch(&reach, &mut writer, &identity, &pds, &latest, whole).await? {
+            if let Some((put, blobs)) = self.fetch(&reach, &mut writer, &identity, &pds, &latest, whole).await? {
                 new_commit = put != PutRepo::Unchanged;
-                proved = Some(repo);
+                lacking = Some(blobs);
             }
             if full {
                 self.inner.fetched_whole(self.did, self.now).await?;
             }
         }
-        if proved.is_none() && retry_media {
-            proved = repo::read_back(self.inner, &reach, &writer, &identity).await?;
+        if lacking.is_none() && retry_media {
+            let repo = repo::read_back(self.inner, &reach, &writer, &identity).await?;
+            lacking = repo.map(|repo| writer.lacks(repo.blobs()));
         }
         let changed = new_commit || moved || previous.is_none() || !is_known(&identity, &before, &writer);
         let mut host_did = previous
@@ -177,10 +179,10 @@ impl Run<'_> {
             .as_ref()
             .map_or(0, |snapshot| snapshot.manifest.body.media.pending);
         let mut news = changed;
-        if let Some(repo) = proved {
+        if let Some(lacking) = lacking {
             let known = if retry_media { Vec::new() } else { missing };
             let media = self
-                .fetch_media(&mut writer, &repo, &pds, known, new_commit, &facts)
+                .fetch_media(&mut writer, lacking, &pds, known, new_commit, &facts)
                 .await?;
             news |= media.news;
             (missing, pending) = (media.missing, 0);
@@ -197,7 +199,8 @@ impl Run<'_> {
         Ok(news)
     }
 
-    /// Fetches, proves and stages the repository; `None` when the host's answer turned out to be what is kept.
+    /// Fetches, proves and stages the repository, and says how, and which blobs of it are not kept; `None` when the host's
+    /// answer turned out to be what is kept.
     async fn fetch(
         &self,
         reach: &Reach,
@@ -206,7 +209,7 @@ impl Run<'_> {
         pds: &Pds,
         latest: &LatestCommit,
         whole: bool,
-    ) -> Result<Option<(Arc<VerifiedRepo>, PutRepo)>, Error> {
+    ) -> Result<Option<(PutRepo, Vec<BlobUse>)>, Error> {
         let fetched = repo::fetch(
             self.inner,
             self.reporter,
@@ -221,21 +224,15 @@ impl Run<'_> {
         .await?;
         let Some(proved) = fetched else { return Ok(None) };
         self.reporter.phase(Phase::Keeping, None, None);
-        let repo = proved.repo;
-        let put = writer
-            .put_repo(&repo, &identity.history, proved.sources)
-            .await
-            .map_err(Error::Staging)?;
-        info!(did = %self.did, rev = ?repo.commit().rev, records = repo.record_count(), ?put, "proved and staged");
-        Ok(Some((repo, put)))
+        repo::put(self.inner, writer, identity, proved).await.map(Some)
     }
 
-    /// Fetches the media that the repository needs and that are not kept. `known` could not be had lately and wait for
+    /// Fetches media that the repository needs and that are not kept. `known` could not be had lately and wait for
     /// their daily retry. With `posts_first` what was proved is committed and delivered before.
     async fn fetch_media(
         &self,
         writer: &mut Writer,
-        repo: &Arc<VerifiedRepo>,
+        mut lacking: Vec<BlobUse>,
         pds: &Pds,
         known: Vec<MissingBlob>,
         posts_first: bool,
@@ -243,7 +240,6 @@ impl Run<'_> {
     ) -> Result<Media, Error> {
         let cids = |missing: &[MissingBlob]| -> BTreeSet<Cid> { missing.iter().map(|missing| missing.cid).collect() };
         let told = writer.chain().map(|chain| cids(&chain.missing)).unwrap_or_default();
-        let mut lacking = writer.lacks(repo.blobs());
         let mut missing = known;
         missing.retain(|old| lacking.iter().any(|blob| blob.cid == old.cid));
         let waiting = cids(&missing);

@@ -1,6 +1,7 @@
 //! Getting a repository and proving it.
 //!
-//! What is new is asked for with `since` and proved together with what is kept, here or in a place. Where that does not hold, everything is
+//! What is new is asked for with `since`. It is proved beside what is kept, where the last proof left an outline
+//! ([`outline`]), else or in doubt together with what is kept, here or in a place. Where that does not hold, everything is
 //! asked for; where even that does not hold, the bytes are set aside with the reasons and what was kept stands. A host
 //! reads its blocks while its owner goes on writing, so a whole answer with gaps is asked for again before it is judged.
 
@@ -12,13 +13,17 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use skykeep_atproto::plc::KeyHistory;
-use skykeep_atproto::verify::{Checked, RepoCheck, Report, SignedBy, VerifiedRepo};
+use skykeep_atproto::verify::{
+    BlobUse, Checked, CheckedIncrement, KeptFile, Outline, Proof, RepoCheck, Report, SignedBy, VerifiedIncrement,
+    VerifiedRepo,
+};
 use skykeep_atproto::{Cid, Tid};
 use skykeep_net::pds::{LatestCommit, Pds};
-use skykeep_vault::{Reach, Writer};
+use skykeep_vault::{PutRepo, Reach, Writer};
 use tracing::{info, warn};
 
 use super::identity::Identity;
+use super::outline;
 use crate::api::Phase;
 use crate::engine::Inner;
 use crate::runs::Reporter;
@@ -34,9 +39,68 @@ const WHOLE_TRIES: u32 = 3;
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 
 /// A proved repository, and the files that its bytes are in.
-pub(super) struct Proved {
-    pub(super) repo: Arc<VerifiedRepo>,
-    pub(super) sources: Vec<File>,
+pub(super) enum Proved {
+    /// All of it; the files that are kept, if they were among the sources, which are they and what came.
+    Whole {
+        repo: Arc<VerifiedRepo>,
+        kept: Vec<KeptFile>,
+        sources: Vec<File>,
+    },
+    /// What is new, beside what is kept.
+    Beside {
+        increment: Arc<VerifiedIncrement>,
+        since: File,
+    },
+}
+
+impl Proved {
+    fn proof(&self) -> &Proof {
+        match self {
+            Self::Whole { repo, .. } => repo.proof(),
+            Self::Beside { increment, .. } => increment.proof(),
+        }
+    }
+}
+
+/// Stages what was proved, and remembers its outline. Answers how it is kept, and which blobs are not.
+///
+/// Errors: `Staging`.
+pub(super) async fn put(
+    inner: &Inner,
+    writer: &mut Writer,
+    identity: &Identity,
+    proved: Proved,
+) -> Result<(PutRepo, Vec<BlobUse>), Error> {
+    let history = &identity.history;
+    let again = |file: &File| file.try_clone().map_err(Error::data("staging"));
+    let put = match &proved {
+        Proved::Whole { repo, sources, .. } => {
+            let sources = sources.iter().map(again).collect::<Result<_, _>>()?;
+            writer.put_repo(repo, history, sources).await
+        }
+        Proved::Beside { increment, since } => writer.put_beside(increment, history, again(since)?).await,
+    };
+    let put = put.map_err(Error::Staging)?;
+    let (commit, records) = (proved.proof().commit().rev, proved.proof().record_count());
+    info!(did = %identity.did, rev = ?commit, records, ?put, "proved and staged");
+    let lacking = writer.lacks(proved.proof().blobs());
+    if let PutRepo::Increment { .. } = put {
+        let (data, account) = (&inner.data, writer.account());
+        match proved {
+            Proved::Whole { repo, kept, sources } => {
+                let make = move |sources: &mut [File]| Outline::of(&repo, &kept, sources);
+                outline::write(data, account, sources, make).await;
+            }
+            Proved::Beside { increment, since } => {
+                let make = move |since: &mut [File]| match since {
+                    [since] => increment.outline(since),
+                    _ => Ok(None),
+                };
+                outline::write(data, account, vec![since], make).await;
+            }
+        }
+    }
+    Ok((put, lacking))
 }
 
 /// Fetches and proves the account's repository. `None` when the answer is the commit that is kept already.
@@ -57,7 +121,15 @@ pub(super) async fn fetch(
     let kept = kept_files(inner, reach, writer).await;
     if let (Some((head, rev, _)), false) = (&kept, whole) {
         let download = Download::get(inner, reporter, identity, pds, Some(rev)).await?;
-        let checked = prove(reporter, &identity.history, kept.as_ref(), &download, true).await?;
+        if let Some((_, _, files)) = &kept
+            && let Some(outline) = outline::read(&inner.data, writer).await
+            && let Some((proved, report)) = prove_beside(reporter, &identity.history, outline, files, &download).await?
+        {
+            return accept(inner, writer, identity, proved, &report, latest, now)
+                .await
+                .map(Some);
+        }
+        let checked = prove(reporter, writer, &identity.history, kept.as_ref(), &download, true).await?;
         // An answer that is no repository has no root of its own: only one that was proved says that nothing is new.
         if checked.report.root == Some(*head) && checked.proved.is_some() {
             return Ok(None);
@@ -77,7 +149,7 @@ pub(super) async fn fetch(
             if with_kept && kept.is_none() {
                 continue;
             }
-            let checked = prove(reporter, &identity.history, kept.as_ref(), &download, with_kept).await?;
+            let checked = prove(reporter, writer, &identity.history, kept.as_ref(), &download, with_kept).await?;
             if let Some(proved) = checked.proved {
                 return accept(inner, writer, identity, proved, &checked.report, latest, now)
                     .await
@@ -166,18 +238,42 @@ struct Attempt {
     proved: Option<Proved>,
 }
 
+/// Proves a download beside what is kept; `None` when that is not to be had.
+async fn prove_beside(
+    reporter: &Reporter,
+    history: &KeyHistory,
+    outline: Outline,
+    kept: &[File],
+    download: &Download,
+) -> Result<Option<(Proved, Report)>, Error> {
+    reporter.phase(Phase::Verifying, None, None);
+    let files: Result<Vec<File>, _> = kept.iter().map(File::try_clone).collect();
+    let (mut files, mut since) = (files.map_err(Error::data("staging"))?, download.open()?);
+    let check = RepoCheck::of(history);
+    blocking(move || {
+        let checked = check.increment(outline, &mut files, &mut since)?;
+        Ok(checked.map(|CheckedIncrement { report, increment }| {
+            let increment = Arc::new(increment);
+            (Proved::Beside { increment, since }, report)
+        }))
+    })
+    .await
+}
+
 async fn prove(
     reporter: &Reporter,
+    writer: &Writer,
     history: &KeyHistory,
     kept: Option<&(Cid, Tid, Vec<File>)>,
     download: &Download,
     with_kept: bool,
 ) -> Result<Attempt, Error> {
     reporter.phase(Phase::Verifying, None, None);
-    let mut sources = Vec::new();
+    let (mut sources, mut names) = (Vec::new(), Vec::new());
     let mut check = RepoCheck::of(history);
     if let Some((head, _, files)) = kept.filter(|_| with_kept) {
         check = check.from(*head);
+        names = outline::kept_files(writer);
         for file in files {
             sources.push(file.try_clone().map_err(Error::data("staging"))?);
         }
@@ -193,8 +289,9 @@ async fn prove(
     let Checked { report, repo, .. } = checked;
     Ok(Attempt {
         report,
-        proved: repo.map(|repo| Proved {
+        proved: repo.map(|repo| Proved::Whole {
             repo: Arc::new(repo),
+            kept: names,
             sources,
         }),
     })
@@ -210,7 +307,8 @@ async fn accept(
     latest: &LatestCommit,
     now: Timestamp,
 ) -> Result<Proved, Error> {
-    let Some(rev) = proved.repo.commit().rev else {
+    let proof = proved.proof();
+    let Some(rev) = proof.commit().rev else {
         return Ok(proved);
     };
     let dated = Timestamp::from_microsecond(i64::try_from(rev.micros()).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX);
@@ -221,12 +319,10 @@ async fn accept(
         });
     }
     if let SignedBy::Earlier { operation } = report.signed_by {
-        let known = inner.knows_commit(writer, proved.repo.commit().cid).await?;
+        let known = inner.knows_commit(writer, proof.commit().cid).await?;
         // Right after an import the host serves the old commit under a rev of its own.
         let imported = latest.rev != rev;
-        let in_force = proved
-            .repo
-            .proof()
+        let in_force = proof
             .signer()
             .and_then(|period| period.until)
             .is_some_and(|until| dated <= until + CLOCKS_DIFFER);
