@@ -181,11 +181,23 @@ pub(crate) fn increment(bench: &mut Bench) -> Outcome<()> {
     for records in bench.sizes.clone() {
         let input = input(&bench.files, records)?;
         warm(&[&input.tree, &input.since])?;
+        let (outline, next) = (bench.files.join("base.outline"), bench.files.join("next.outline"));
         let (tree, since) = (text(&input.tree)?, text(&input.since)?);
+        let (outline_text, next_text) = (text(&outline)?, text(&next)?);
+        let left = Contestant::new("outline the base", "ours", &["outline", tree, outline_text]);
+        let left = race(bench, &[left], 3)?;
+        let beside = ["apply-beside", tree, since, outline_text, "2"];
+        let on = ["apply-and-outline", tree, since, outline_text, next_text];
         let contestants = [
             Contestant::new("verify the whole", "ours", &["verify", tree, "2"]),
-            Contestant::new("apply and prove", "ours", &["apply", tree, since, "2"]),
-            Contestant::new("write the increment", "ours", &["write-increment", tree, since]),
+            Contestant::new("apply and prove beside the base", "ours", &beside),
+            Contestant::new("the same, and the next outline", "ours", &on),
+            Contestant::new("apply and prove with the base", "ours", &["apply", tree, since, "2"]),
+            Contestant::new(
+                "write the increment, proved so",
+                "ours",
+                &["write-increment", tree, since],
+            ),
         ];
         let showings = race(bench, &contestants, if records >= WHOLE { 7 } else { 15 })?;
         for showing in &showings {
@@ -196,6 +208,17 @@ pub(crate) fn increment(bench: &mut Bench) -> Outcome<()> {
                 format!("{:.3}", showing.part_ratio(&showings[0])),
             ]);
         }
+        rows.push(vec![
+            format!(
+                "{records}: outline the base, once ({} MiB)",
+                fs::metadata(&outline)?.len() >> 20
+            ),
+            milliseconds(left[0].part_seconds()),
+            mebibytes(left[0].peak()),
+            String::new(),
+        ]);
+        fs::remove_file(&outline)?;
+        fs::remove_file(&next)?;
         if records == WHOLE {
             let ratio = showings[1].part_ratio(&showings[0]);
             let what = format!("1m, apply {OPERATIONS} writes and prove / verify the whole");

@@ -4,12 +4,12 @@
 
 use std::env;
 use std::error::Error;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use skykeep_atproto::verify::{RepoCheck, VerifiedRepo};
+use skykeep_atproto::verify::{KeptFile, Outline, RepoCheck, VerifiedRepo};
 use skykeep_benches::contestant::say;
 use skykeep_benches::inputs::history;
 
@@ -23,8 +23,13 @@ fn main() -> Outcome<()> {
         ["copy", file, to] => copy(file, to),
         ["write-base", file, to] => write_base(file, to),
         ["apply", base, since, ..] => apply(base, since, threads(3)?),
+        ["outline", base, to] => outline(base, to),
+        ["apply-beside", base, since, outline, ..] => apply_beside(base, since, outline, threads(4)?, None),
+        ["apply-and-outline", base, since, outline, to] => apply_beside(base, since, outline, threads(5)?, Some(to)),
         ["write-increment", base, since] => write_increment(base, since),
-        _ => Err("ours verify|copy|write-base|apply|write-increment FILE …".into()),
+        _ => Err(
+            "ours verify|copy|write-base|apply|outline|apply-beside|apply-and-outline|write-increment FILE …".into(),
+        ),
     }
 }
 
@@ -78,6 +83,37 @@ fn apply(base: &str, since: &str, threads: usize) -> Outcome<()> {
     let mut sources = [File::open(base)?, File::open(since)?];
     let repo = check(RepoCheck::of(&history()).threads(threads), &mut sources)?;
     say(repo.record_count(), start.elapsed().as_secs_f64())
+}
+
+/// What a proof of the base leaves for the next one.
+fn outline(base: &str, to: &str) -> Outcome<()> {
+    let mut sources = [File::open(base)?];
+    let repo = check(RepoCheck::of(&history()), &mut sources)?;
+    let start = Instant::now();
+    // The name of the file is for whoever keeps several; here there is one.
+    let file = KeptFile {
+        sha256: [0; 32],
+        len: sources[0].metadata()?.len(),
+    };
+    let outline = Outline::of(&repo, &[file], &mut sources)?.ok_or("no outline")?;
+    fs::write(to, outline.to_bytes())?;
+    say(repo.record_count(), start.elapsed().as_secs_f64())
+}
+
+/// A base that is kept and was proved before, what the server sent since, and the proof of that beside it. With `to` the
+/// outline for the next time too.
+fn apply_beside(base: &str, since: &str, outline: &str, threads: usize, to: Option<&str>) -> Outcome<()> {
+    let start = Instant::now();
+    let mut since = File::open(since)?;
+    let kept = Outline::from_bytes(&fs::read(outline)?).ok_or("no outline")?;
+    let check = RepoCheck::of(&history()).threads(threads);
+    let checked = check.increment(kept, &mut [File::open(base)?], &mut since)?;
+    let increment = checked.ok_or("not proved")?.increment;
+    if let Some(to) = to {
+        let outline = increment.outline(&mut since)?.ok_or("no outline")?;
+        fs::write(to, outline.to_bytes())?;
+    }
+    say(increment.proof().record_count(), start.elapsed().as_secs_f64())
 }
 
 fn write_increment(base: &str, since: &str) -> Outcome<()> {
