@@ -110,6 +110,7 @@ describe('a computer that is lost', () => {
     await story.picture('storage-7-taken-over');
     await story.goToAccount();
     await says('header.who', new RegExp(story.account.handle));
+    await says(ANSWER, /^Your posts are kept/);
     await says('main', /skykeep has the newest snapshot/);
     await story.picture('storage-8-kept-again');
   });

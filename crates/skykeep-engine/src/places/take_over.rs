@@ -9,7 +9,7 @@ use skykeep_atproto::Did;
 use skykeep_vault::layout::AccountFolder;
 use skykeep_vault::{FolderStore, Vault};
 
-use crate::api::{Account, BucketAddress, HostingStatus, Person};
+use crate::api::{Account, BucketAddress, Event, HostingStatus, Person};
 use crate::places::BucketKeys;
 use crate::{Engine, Error};
 
@@ -108,6 +108,8 @@ impl Engine {
             self.face_from_backup(&did).await?;
             accounts.push(self.account(&did).await?);
         }
+        // Whoever looked in between saw accounts that no place had yet.
+        let _ = self.inner.events.send(Event::Accounts);
         Ok(accounts)
     }
 }
