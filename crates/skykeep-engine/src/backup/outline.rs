@@ -1,7 +1,8 @@
 //! What the last proof of an account left, so that the next increment is proved beside what is kept.
 //!
 //! One file an account in the data folder, written anew with each increment and never needed: one that is not there, not
-//! whole, or of other files than are kept now means that everything is proved again.
+//! whole, or of other files than are kept now means that everything is proved again. So it is with every 24th increment,
+//! which an active account reaches in a day: what is kept is not believed for ever without being read.
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom};
@@ -14,6 +15,9 @@ use tracing::{debug, warn};
 
 use crate::data::{DataFolder, create_private};
 use crate::{Error, blocking};
+
+/// With how many increments on its base, and with each multiple, what is kept is read and proved again.
+const READ_AGAIN: usize = 24;
 
 /// The files that hold what is kept, as an outline names them.
 pub(super) fn kept_files(writer: &Writer) -> Vec<KeptFile> {
@@ -28,7 +32,7 @@ pub(super) fn kept_files(writer: &Writer) -> Vec<KeptFile> {
 /// The outline of what is kept, if there is one and an increment may follow.
 pub(super) async fn read(data: &DataFolder, writer: &Writer) -> Option<Outline> {
     let (head, files) = (writer.head()?, kept_files(writer));
-    if !writer.takes_increment() {
+    if !writer.takes_increment() || files.len() % READ_AGAIN == 0 {
         return None;
     }
     let path = path(data, writer.account());
