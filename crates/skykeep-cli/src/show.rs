@@ -217,7 +217,8 @@ fn tested(test: &PlaceTest) -> Vec<String> {
         false => said::window_tested_no_versions(),
     });
     lines.extend(match can.locked_days {
-        Some(0) if can.deletes => Some(said::window_tested_unlocked()),
+        // Who may write can write over what is there: without earlier versions that is as good as deleting it.
+        Some(0) if can.deletes || !can.versioning => Some(said::window_tested_unlocked()),
         Some(days) if days > 0 => Some(said::window_tested_locked(u64::from(days))),
         _ => None,
     });

@@ -43,6 +43,7 @@ test('what a server can is said as what it means', () => {
   expect(meaningOf(null)).toEqual([]);
   expect(means({})).toEqual(['plain', 'needs']);
   expect(means({ deletes: false })).toEqual(['plain']);
+  expect(means({ deletes: false, versioning: false })).toEqual(['plain', 'needs']);
   expect(means({ locked_days: 30 })).toEqual(['plain', 'safe']);
   expect(means({ versioning: false, locked_days: null })).toEqual(['plain']);
   expect(means({ encrypted: false, deletes: false })).toEqual(['needs', 'plain']);

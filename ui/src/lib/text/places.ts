@@ -34,7 +34,10 @@ export function meaningOf(can: BucketAbilities | null): { tone: Tone; text: stri
     ...(can.encrypted ? [] : [{ tone: 'needs' as const, text: t('tested.plain') }]),
     { tone: 'plain' as const, text: t(can.versioning ? 'tested.versions' : 'tested.no_versions') },
     ...(locked > 0 ? [{ tone: 'safe' as const, text: t('tested.locked', { count: locked }) }] : []),
-    ...(can.locked_days === 0 && can.deletes ? [{ tone: 'needs' as const, text: t('tested.unlocked') }] : []),
+    // Who may write can write over what is there: without earlier versions that is as good as deleting it.
+    ...(can.locked_days === 0 && (can.deletes || !can.versioning)
+      ? [{ tone: 'needs' as const, text: t('tested.unlocked') }]
+      : []),
   ];
 }
 
