@@ -221,6 +221,36 @@ async fn an_hour_is_proved_beside_what_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_is_read_again_with_every_24th_increment() {
+    let host = Liar::start(400);
+    let keep = kept(&host).await;
+    let (engine, did) = (&keep.engine, host.did());
+    let hour = async |files: usize, asked: usize| {
+        host.post(1);
+        completes(engine, did).await;
+        assert_eq!(of_kind(&keep.place(), "repo").len(), files);
+        assert_eq!(host.world().repos_asked, asked);
+    };
+    hour(2, 2).await;
+    hour(3, 3).await;
+    let base = of_kind(&staging(&keep), "repo")
+        .into_iter()
+        .map(|file| staging(&keep).join(file));
+    let base = base.max_by_key(|file| fs::metadata(file).unwrap().len()).unwrap();
+    let mut spoilt = fs::read(&base).unwrap();
+    // In the last record, on which nothing new hangs.
+    let at = spoilt.len() - 5;
+    spoilt[at] ^= 1;
+    fs::write(&base, spoilt).unwrap();
+    for increments in 3..24 {
+        hour(1 + increments, 1 + increments).await;
+    }
+    // Together with it nothing is proved: everything is asked for, and a new base follows.
+    hour(25, 26).await;
+    reads_back(engine, did, &newest(engine, did).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_place_is_filled_though_the_old_one_is_away() {
     let host = Liar::start(120);
     let keep = kept(&host).await;
