@@ -30,6 +30,19 @@ test('captured, but not yet in any place', () =>
     'Last checked 12 minutes ago. The copy waits on this computer until its place is back.',
   ));
 
+test('taken in from elsewhere, and never checked', () => {
+  const taken = kept({ state: 'stale', last_checked: null, last_snapshot: Date.UTC(2025, 4, 12, 12) });
+  const headline = 'Your posts are kept, but not the newest ones.';
+  const said = standing(account({ kept: taken, next_due: null }), NOW);
+  expect([said.tone, said.headline]).toEqual(['needs', headline]);
+  expect(said.details).toEqual([
+    expect.stringMatching(/^As it was on May 12, 2025 at .+\. It has not been compared with the host since\.$/),
+  ]);
+  // While a run is under way it is being compared.
+  expect(standing(account({ kept: taken, next_due: null, run: progress() }), NOW).details).toEqual([]);
+  expect(standing(account({ kept: { ...taken, state: 'unseen' }, next_due: null }), NOW).details).toEqual([]);
+});
+
 test('what held it is not what it was', () => {
   const posts = 'Your posts are kept, but your pictures and videos cannot be found.';
   check({ kept: kept({ state: 'media_unseen', places: 0 }) }, 'needs', posts);

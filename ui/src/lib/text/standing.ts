@@ -77,6 +77,10 @@ function answerTo(state: Kept['state'], running: boolean) {
 function details(account: Account, now: number): string[] {
   const { kept, run, waiting, next_due: due } = account;
   const said = lastChecked(kept, now);
+  // What another tool has saved was never checked: how old it is, is all that is known.
+  if (kept.last_checked === null && kept.last_snapshot !== null && kept.state !== 'unseen' && !run) {
+    said.push(t('status.as_it_was', { when: at(kept.last_snapshot, now) }));
+  }
   if (kept.media_pending > 0) said.push(t('status.media_pending', { count: kept.media_pending }));
   if (run) {
     if (kept.state === 'nothing') said.push(t('status.close'));
