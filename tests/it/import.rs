@@ -191,6 +191,7 @@ fn kept(cli: &Cli, saved: &Saved, imported: &Value, media: usize) {
     assert_eq!(listed.as_array().unwrap().len(), 1);
     let shown = &listed[0];
     assert_eq!((&shown["id"], &shown["imported"]), (&snapshot["id"], &json!(true)));
+    assert_eq!(account["kept"]["last_checked"], json!(null), "no host was asked");
     let rev: Tid = shown["rev"].as_str().unwrap().parse().unwrap();
     // Manifests tell whole seconds.
     let taken = shown["taken"].as_u64().unwrap();

@@ -547,7 +547,9 @@ impl Inner {
         let (rows, identity_read) = crate::rows::of_account(&self.staging, &folder)
             .await
             .map_err(Error::Staging)?;
-        let latest = rows.last().map(|row| row.snapshot.taken);
+        // What another tool has saved was never compared with the host.
+        let captured = rows.iter().rev().find(|row| !row.snapshot.imported);
+        let latest = captured.map(|row| row.snapshot.taken);
         let did_row = did.clone();
         self.ask(move |catalogue| catalogue.replace_snapshots(&did_row, &rows))
             .await?;
