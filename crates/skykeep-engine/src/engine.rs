@@ -437,7 +437,11 @@ impl Inner {
         vault: &Vault,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let free = vault.store().probe().await.ok().and_then(|probe| probe.free);
+        // A bucket does not say, and a look would write into it.
+        let free = match place.folder() {
+            Some(_) => vault.store().probe().await.ok().and_then(|probe| probe.free),
+            None => None,
+        };
         let (id, did) = (place.vault.to_string(), did.clone());
         self.ask(move |catalogue| {
             let names: Vec<&str> = snapshots.iter().map(String::as_str).collect();
