@@ -129,7 +129,7 @@ impl Engine {
             Ok(_) if place.folder().is_none() => (PlaceState::Ready, None),
             Ok(vault) => match vault.store().probe().await {
                 Ok(probe) => (PlaceState::Ready, probe.free),
-                Err(_) => (PlaceState::Absent, None),
+                Err(source) => (state_of(&source), None),
             },
             Err(Error::Place { source, .. }) => (state_of(&source), None),
             Err(_) if place.folder().is_none() => (PlaceState::Refused, None),
