@@ -13,13 +13,13 @@ use crate::liar::Liar;
 use crate::{beginning, codes, completes, fails, kept, newest, of_kind, person, reads_back, sound, staging};
 
 /// A disk of its own, in memory. It goes away when this is dropped.
-struct Disk {
+pub(crate) struct Disk {
     folder: PathBuf,
 }
 
 impl Disk {
     /// With so many bytes and so many files; `None` where that needs rights that the test does not have.
-    fn new(test: &str, folder: &Path, bytes: u64, files: u64) -> Option<Self> {
+    pub(crate) fn new(test: &str, folder: &Path, bytes: u64, files: u64) -> Option<Self> {
         std::fs::create_dir_all(folder).unwrap();
         let options = format!("size={bytes},nr_inodes={files}");
         let mut mount = Command::new("mount");
@@ -45,6 +45,13 @@ impl Disk {
         assert!(status.unwrap().success());
     }
 
+    /// Whether it can be written.
+    pub(crate) fn writable(&self, writable: bool) {
+        let options = format!("remount,{}", if writable { "rw" } else { "ro" });
+        let status = Command::new("mount").args(["-o", &options]).arg(&self.folder).status();
+        assert!(status.unwrap().success());
+    }
+
     /// Files, folders and the like that are on it.
     fn used(&self) -> u64 {
         let output = Command::new("stat")
@@ -64,7 +71,7 @@ impl Drop for Disk {
     }
 }
 
-const PLENTY: (u64, u64) = (256 << 20, 100_000);
+pub(crate) const PLENTY: (u64, u64) = (256 << 20, 100_000);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_place_without_room_is_named_and_catches_up() {

@@ -8,6 +8,7 @@
 
 mod clocks;
 mod disks;
+mod drives;
 mod keys;
 mod killed;
 mod liar;
