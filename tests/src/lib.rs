@@ -4,6 +4,8 @@
 
 #[cfg(feature = "network")]
 pub mod cli;
+#[cfg(all(feature = "exfat", target_os = "linux"))]
+pub mod exfat;
 #[cfg(feature = "frail")]
 pub mod frail;
 #[cfg(feature = "keep")]

@@ -3,98 +3,15 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
+use skykeep_tests::exfat::Drive;
 use skykeep_vault::{Error, FolderStore, Vault, check};
 
 use crate::account::{Account, folder_vault, now, on, read_back, writer_key};
 use crate::store_contract::{folder, keeps_the_contract, takes_many_at_once};
-
-/// A drive: an image, its loop device, and the driver that serves it.
-struct Drive {
-    folder: tempfile::TempDir,
-    device: String,
-}
-
-impl Drive {
-    /// A new drive, formatted and mounted. Errors: what this machine lacks.
-    fn new(megabytes: u64) -> Result<Self, &'static str> {
-        let folder = tempfile::tempdir().unwrap();
-        let image = folder.path().join("image");
-        fs::File::create(&image).unwrap().set_len(megabytes << 20).unwrap();
-        let formatted = Command::new("mkfs.exfat").arg(&image).output();
-        if !formatted.is_ok_and(|output| output.status.success()) {
-            return Err("needs mkfs.exfat");
-        }
-        let device = Command::new("losetup").args(["-f", "--show"]).arg(&image).output();
-        let device = device
-            .ok()
-            .filter(|output| output.status.success())
-            .ok_or("needs root and loop devices")?;
-        let device = String::from_utf8(device.stdout).unwrap().trim().to_owned();
-        let drive = Self { folder, device };
-        fs::create_dir(drive.path()).unwrap();
-        drive.mount()?;
-        Ok(drive)
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("mounted")
-    }
-
-    fn mount(&self) -> Result<(), &'static str> {
-        // The driver stays in the background: it must not hold our pipes.
-        let quiet = Command::new("mount.exfat-fuse")
-            .args(["-o", "rw"])
-            .arg(&self.device)
-            .arg(self.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        if quiet.is_ok_and(|status| status.success()) {
-            Ok(())
-        } else {
-            Err("needs FUSE and exfat-fuse")
-        }
-    }
-
-    /// Pulls the cable: the driver is killed in the middle of whatever it does.
-    fn unplug(&self) {
-        let pids = Command::new("pgrep")
-            .args(["-f", &format!("mount.exfat-fuse .*{}", self.device)])
-            .output()
-            .unwrap();
-        for pid in String::from_utf8(pids.stdout).unwrap().split_whitespace() {
-            Command::new("kill").args(["-9", pid]).status().unwrap();
-        }
-        // The kernel notices a moment later.
-        let patience = Instant::now() + Duration::from_secs(30);
-        while fs::metadata(self.path()).is_ok() {
-            assert!(Instant::now() < patience, "the driver does not die");
-            std::thread::yield_now();
-        }
-    }
-
-    fn unmount(&self) {
-        let _ = Command::new("umount")
-            .arg("-l")
-            .arg(self.path())
-            .stderr(Stdio::null())
-            .status();
-    }
-}
-
-impl Drop for Drive {
-    fn drop(&mut self) {
-        self.unmount();
-        let _ = Command::new("losetup").args(["-d", &self.device]).status();
-    }
-}
 
 /// A drive, or `None` after saying why not.
 fn drive(test: &str, megabytes: u64) -> Option<Drive> {
