@@ -30,6 +30,14 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: PlaceVerb,
     },
+    /// Everyone whose backups are on a place, and how much room there is
+    Family {
+        /// Only this place: its id, name or folder
+        place: Option<String>,
+        /// Measure what everyone uses again
+        #[arg(long)]
+        anew: bool,
+    },
     /// Back up now and wait for the end
     #[command(group = clap::ArgGroup::new("which").required(true))]
     Backup {

@@ -13,7 +13,7 @@ use skykeep_engine::api::{
 };
 use skykeep_engine::{Ended, Exported, Imported, Reply, list, number, sentences, size};
 
-use crate::{output, said};
+use crate::{family, output, said};
 
 /// Prints a reply.
 pub(crate) fn reply(reply: &Reply, json: bool) {
@@ -40,6 +40,10 @@ fn lines(reply: &Reply) -> Vec<String> {
         Reply::Places(places) if places.is_empty() => vec![said::window_places_none()],
         Reply::Places(places) => places.iter().map(place).collect(),
         Reply::Tested(test) => tested(test),
+        Reply::Families(families) => {
+            let now = Timestamp::now().as_millisecond();
+            families.iter().flat_map(|one| family::lines(one, now)).collect()
+        }
         Reply::Ended(ends) => ends.iter().map(|e| format!("{}  {}", e.account, end(&e.end))).collect(),
         Reply::Snapshots(snapshots) => snapshots.iter().map(snapshot).collect(),
         Reply::Comparison(changes) => {
@@ -74,6 +78,7 @@ fn document(reply: &Reply) -> Value {
         Reply::Place(place) => json!({ "place": place }),
         Reply::Places(places) => json!({ "places": places }),
         Reply::Tested(test) => json!({ "test": test }),
+        Reply::Families(families) => json!({ "families": families }),
         Reply::Ended(runs) => json!({ "runs": runs }),
         Reply::Snapshots(snapshots) => json!({ "snapshots": snapshots }),
         Reply::Comparison(comparison) => json!({ "comparison": comparison }),
@@ -331,7 +336,7 @@ fn opened(opened: &Opened) -> Vec<String> {
 }
 
 /// A time as it is unmistakable, in every language: in UTC.
-fn time(millis: i64) -> String {
+pub(crate) fn time(millis: i64) -> String {
     Timestamp::from_millisecond(millis).map_or_else(|_| millis.to_string(), |time| format!("{time:.0}"))
 }
 

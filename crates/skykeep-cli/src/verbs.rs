@@ -116,6 +116,7 @@ fn request(verb: Verb, handed_in: Option<&HandedIn>) -> Request {
             PlaceVerb::List => Request::Places,
             PlaceVerb::Remove { place } => Request::RemovePlace { place },
         },
+        Verb::Family { place, anew } => Request::Family { place, anew },
         Verb::Backup { account, all: _ } => Request::BackUp { account },
         Verb::Status => Request::Accounts,
         Verb::Snapshots { account } => Request::Snapshots { account },
@@ -233,6 +234,7 @@ fn is_good(reply: &Reply) -> bool {
         | Reply::Account(_)
         | Reply::Place(_)
         | Reply::Places(_)
+        | Reply::Families(_)
         | Reply::Snapshots(_)
         | Reply::Comparison(_)
         | Reply::Imported(_)

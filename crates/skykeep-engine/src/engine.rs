@@ -21,6 +21,7 @@ use crate::changes::Known;
 use crate::data::DataFolder;
 use crate::drives::Drives;
 use crate::error::What;
+use crate::family::Looked;
 use crate::in_hand::Work;
 use crate::keys::{self, KeyStore, Secret, SecretName};
 use crate::machine::{Machine, MachineFacts};
@@ -70,6 +71,8 @@ pub(crate) struct Inner {
     pub(crate) buckets: Buckets,
     /// Places that are being checked now.
     pub(crate) checking: Mutex<BTreeSet<VaultId>>,
+    /// When it was last tried to read who is on the places.
+    pub(crate) looked: Looked,
     incoming: AtomicU64,
     /// What accounts waited for at the last tick.
     waited: Mutex<Vec<Option<Waiting>>>,
@@ -116,6 +119,7 @@ impl Engine {
             buckets: Buckets::default(),
             checking: Mutex::default(),
             machine: Arc::new(Mutex::new(Machine::new(now, loopback))),
+            looked: Looked::default(),
             incoming: AtomicU64::new(0),
             waited: Mutex::default(),
             data,

@@ -15,6 +15,7 @@ mod drives;
 mod engine;
 mod error;
 mod extent;
+mod family;
 mod handover;
 mod history;
 mod import;

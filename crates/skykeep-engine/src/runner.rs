@@ -121,6 +121,9 @@ impl Engine {
             }
             dues.push(due);
         }
+        if !machine.dozes && !machine.spares() {
+            self.look_at_families(now);
+        }
         self.tell(now).await?;
         if inner.waits_otherwise(&dues) {
             inner.listen_changed();

@@ -325,6 +325,7 @@ mod tests {
             name: name.to_owned(),
             at,
             added: "2026-11-22T14:00:00Z".parse().unwrap(),
+            share: Some(250_000_000_000),
         }
     }
 

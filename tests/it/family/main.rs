@@ -2,4 +2,5 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests fail as tests do
 
+mod page;
 mod rounds;

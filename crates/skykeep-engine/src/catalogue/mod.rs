@@ -14,6 +14,7 @@
 
 mod accounts;
 mod error;
+mod family;
 mod history;
 mod hosts;
 mod places;
@@ -36,6 +37,7 @@ use skykeep_atproto::Did;
 
 pub use accounts::AccountFacts;
 pub use error::Error;
+pub use family::{Fill, KnownComputer, KnownFamily, KnownMember};
 pub use history::{Happened, Held, Outcome, Size};
 pub use hosts::HostFacts;
 pub use places::{Confirmation, PlaceFacts};

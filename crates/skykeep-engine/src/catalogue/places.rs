@@ -68,6 +68,8 @@ impl Catalogue {
         self.write(|transaction| {
             transaction.execute("DELETE FROM places WHERE place = ?1", [place])?;
             transaction.execute("DELETE FROM confirmations WHERE place = ?1", [place])?;
+            transaction.execute("DELETE FROM families WHERE place = ?1", [place])?;
+            transaction.execute("DELETE FROM fills WHERE place = ?1", [place])?;
             transaction.execute(
                 "DELETE FROM problems WHERE subject = ?1",
                 [Subject::Place(place.to_owned()).to_string()],

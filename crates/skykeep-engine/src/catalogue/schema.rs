@@ -95,6 +95,17 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (subject, code)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE families (
+        place TEXT PRIMARY KEY,
+        json TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE fills (
+        place TEXT NOT NULL, day INTEGER NOT NULL,
+        at INTEGER NOT NULL, used INTEGER NOT NULL,
+        PRIMARY KEY (place, day)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Reads the version: 0 is a new, empty file.

@@ -63,6 +63,10 @@ impl Engine {
                 self.remove_place(&place).await?;
                 Reply::Done
             }
+            Request::Family { place, anew } => Reply::Families(match place {
+                Some(place) => vec![on_heap(|| self.family(&place, anew)).await?],
+                None => on_heap(|| self.families(anew)).await?,
+            }),
             Request::BackUp { account } => Reply::Ended(on_heap(|| self.back_up_each(account.as_deref())).await?),
             Request::Snapshots { account } => {
                 Reply::Snapshots(self.snapshots(&self.find_account(&account).await?).await?)

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{
-    Account, BucketAddress, Check, Comparison, Millis, Opened, Place, PlaceTest, Problem, Progress, Run, RunEnd,
-    Snapshot, Whose,
+    Account, BucketAddress, Check, Comparison, Family, Millis, Opened, Place, PlaceTest, Problem, Progress, Run,
+    RunEnd, Snapshot, Whose,
 };
 use crate::diagnostics::Report;
 use crate::settings::Settings;
@@ -86,6 +86,13 @@ pub enum Request {
     RemovePlace {
         /// Its id, name or folder.
         place: String,
+    },
+    /// Everyone on a place, or on all.
+    Family {
+        /// Its id, name or folder.
+        place: Option<String>,
+        /// Measure what they use again.
+        anew: bool,
     },
     /// Back up now and wait for the end.
     BackUp {
@@ -173,6 +180,7 @@ pub enum Reply {
     Place(Place),
     Places(Vec<Place>),
     Tested(PlaceTest),
+    Families(Vec<Family>),
     Ended(Vec<Ended>),
     Snapshots(Vec<Snapshot>),
     Comparison(Comparison),

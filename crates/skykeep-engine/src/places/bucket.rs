@@ -266,6 +266,7 @@ impl Engine {
             name,
             at: At::S3(settings),
             added: now,
+            share: None,
         };
         if inner.settings().place(place.vault.as_str()).is_some() {
             return Err(Error::PlaceKnown {

@@ -75,6 +75,7 @@ impl Engine {
                 drive,
             },
             added: now,
+            share: None,
         };
         let known = self.inner.change_settings(|settings| {
             let known = settings.place(place.vault.as_str()).is_some();

@@ -19,6 +19,8 @@ pub(crate) struct Place {
     pub at: At,
     /// When it was added.
     pub added: Timestamp,
+    /// Bytes that each account may use before that is said; without, everyone has the same part of what there is.
+    pub share: Option<u64>,
 }
 
 /// Where a place is.
@@ -82,6 +84,8 @@ struct Written {
     drive: Option<PathBuf>,
     added: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    share: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     s3: Option<S3Settings>,
 }
 
@@ -99,6 +103,7 @@ impl TryFrom<Written> for Place {
             name: written.name,
             at,
             added: written.added,
+            share: written.share,
         })
     }
 }
@@ -115,6 +120,7 @@ impl From<Place> for Written {
             folder,
             drive,
             added: place.added,
+            share: place.share,
             s3,
         }
     }
