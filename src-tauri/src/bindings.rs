@@ -28,6 +28,8 @@ pub(crate) fn builder() -> Builder<Wry> {
             commands::storage,
             commands::standing,
             commands::places,
+            commands::family,
+            commands::set_share,
             commands::add_folder,
             commands::providers,
             commands::try_bucket,

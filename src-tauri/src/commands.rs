@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use skykeep_engine::api::{
-    Account, BucketAddress, Cell, Changes, Check, Extent, Millis, Opened, Person, Place, PlaceTest, Preferences,
-    Provider, Run, Snapshot, Spot, Standing, Storage, Stored, Whose,
+    Account, BucketAddress, Cell, Changes, Check, Extent, Family, Millis, Opened, Person, Place, PlaceTest,
+    Preferences, Provider, Run, Snapshot, Spot, Standing, Storage, Stored, Whose,
 };
 use skykeep_engine::keys::Secret;
 use skykeep_engine::{BucketKeys, Error, Exported, ImportedSnapshot};
@@ -144,6 +144,21 @@ pub(crate) async fn standing(app: App, desk: TheDesk<'_>) -> Answer<Vec<Standing
 #[specta::specta]
 pub(crate) async fn places(app: App, desk: TheDesk<'_>) -> Answer<Vec<Place>> {
     Ok(desk.engine(&app).await?.places().await?)
+}
+
+/// Everyone whose backups are on a place; `anew` measures what they use again.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn family(app: App, desk: TheDesk<'_>, place: String, anew: bool) -> Answer<Family> {
+    Ok(desk.engine(&app).await?.family(&place, anew).await?)
+}
+
+/// What each account may use of a place before that is said, in bytes; the same part for everyone without.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn set_share(app: App, desk: TheDesk<'_>, place: String, gigabytes: Option<u32>) -> Answer<()> {
+    let share = gigabytes.map(|share| u64::from(share) * 1_000_000_000);
+    Ok(desk.engine(&app).await?.set_share(&place, share)?)
 }
 
 /// Makes a folder, chosen by the person, a place.

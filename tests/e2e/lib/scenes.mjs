@@ -1,5 +1,14 @@
 // Every page worth looking at: what the engine answers, and what to do before looking.
-import { MINUTE, nothing, problem, providers, READY_LINES, tested } from '../../../ui/src/test/made-up.js';
+import {
+  family as sharing,
+  member,
+  MINUTE,
+  nothing,
+  problem,
+  providers,
+  READY_LINES,
+  tested,
+} from '../../../ui/src/test/made-up.js';
 import {
   account,
   ALICE,
@@ -64,6 +73,50 @@ const LONG = {
   display_name: null,
   avatar: null,
 };
+
+/** Three people on one drive. */
+const onDrive = sharing({
+  place: drive.id,
+  members: [
+    member({
+      computers: [
+        { writer: 'aaaaaaaa', this: true, last: NOW - 12 * MINUTE },
+        { writer: 'bbbbbbbb', this: false, last: NOW - 3 * HOUR },
+      ],
+    }),
+    member({
+      folder: 'did_plc_b',
+      did: 'did:plc:b',
+      handle: 'bob.test',
+      kept_here: false,
+      last_backup: NOW - 5 * HOUR,
+      bytes: 31e9,
+      computers: [{ writer: 'cccccccc', this: false, last: NOW - 5 * HOUR }],
+    }),
+    member({
+      folder: 'did_plc_c',
+      did: 'did:plc:c',
+      handle: 'carol-and-the-very-long-handle-of-hers.pottery.example',
+      kept_here: false,
+      last_backup: NOW - 26 * HOUR,
+      bytes: 2.4e9,
+      computers: [{ writer: 'dddddddd', this: false, last: NOW - 26 * HOUR }],
+    }),
+  ],
+  room: {
+    used: 34.2e9,
+    free: 1.24e12,
+    share: 424e9,
+    share_set: false,
+    full_in: 420,
+    state: 'enough',
+  },
+});
+
+const notThere = problem('needs_you', {
+  code: 'place_missing',
+  actions: ['try_again'],
+});
 
 /** A check that is half done with the first of its parts. */
 const reading = {
@@ -304,6 +357,60 @@ export const scenes = {
         .click();
       await page.getByRole('alert').waitFor();
     },
+  },
+  'family-page': {
+    at: `#/places/${drive.id}/family`,
+    answers: answers([well], {
+      places: { value: [place, drive] },
+      family: { value: onDrive },
+    }),
+  },
+  'family-page-troubled': {
+    at: `#/places/${drive.id}/family`,
+    answers: answers([well], {
+      places: { value: [place, drive] },
+      family: {
+        value: {
+          ...onDrive,
+          away: true,
+          read: NOW - 2 * DAY,
+          members: [
+            onDrive.members[0],
+            {
+              ...onDrive.members[1],
+              late: 'month',
+              last_backup: NOW - 41 * DAY,
+              over_share: true,
+              bytes: 190e9,
+              disbelieved: 2,
+            },
+            {
+              ...onDrive.members[2],
+              did: null,
+              handle: null,
+              late: 'unknown',
+              last_backup: null,
+              computers: [],
+            },
+          ],
+          room: {
+            ...onDrive.room,
+            free: 60e9,
+            share: 84e9,
+            share_set: true,
+            full_in: 24,
+            state: 'soon',
+          },
+        },
+      },
+    }),
+  },
+  'family-page-unread': {
+    at: `#/places/${drive.id}/family`,
+    answers: answers([well], {
+      places: { value: [place, drive] },
+      family: { refused: notThere },
+    }),
   },
   bucket: {
     at: '#/bucket',

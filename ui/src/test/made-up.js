@@ -2,7 +2,7 @@
 //
 // JavaScript, so that Node reads it as it is; the compiler holds it against the bindings all the same.
 
-/** @import { Account, Kept, Place, PlaceTest, Preferences, Problem, Progress, Provider, Readiness, ReadyWhat, Snapshot } from '$lib/bindings' */
+/** @import { Account, Family, Kept, Member, Place, PlaceTest, Preferences, Problem, Progress, Provider, Readiness, ReadyWhat, Snapshot } from '$lib/bindings' */
 
 /** Twelve past two on a Sunday, by the clock on the wall. */
 export const NOW = new Date(2026, 10, 22, 14, 12).getTime();
@@ -86,6 +86,40 @@ export const place = (more = {}) => ({
   busy: false,
   behind: 0,
   accounts: 1,
+  ...more,
+});
+
+/** Somebody on a shared place, who is well. @param {Partial<Member>} more @returns {Member} */
+export const member = (more = {}) => ({
+  folder: 'did_plc_ewvi7nxzyoun6zhxrhs64oiz',
+  did: ALICE,
+  handle: 'alice.test',
+  kept_here: true,
+  last_backup: NOW - 12 * MINUTE,
+  late: 'no',
+  snapshots: 214,
+  bytes: 843_112_004,
+  over_share: false,
+  computers: [{ writer: 'aaaaaaaa', this: true, last: NOW - 12 * MINUTE }],
+  disbelieved: 0,
+  ...more,
+});
+
+/** Who shares a place. @param {Partial<Family>} more @returns {Family} */
+export const family = (more = {}) => ({
+  place: 'p',
+  name: 'Family drive',
+  read: NOW - MINUTE,
+  away: false,
+  members: [member()],
+  room: {
+    used: 843_112_004,
+    free: 212_000_000_000,
+    share: 70_000_000_000,
+    share_set: false,
+    full_in: null,
+    state: 'enough',
+  },
   ...more,
 });
 

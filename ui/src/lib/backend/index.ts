@@ -66,6 +66,10 @@ export const backend = {
   standing: () => ask(commands.standing()),
 
   places: () => ask(commands.places()),
+  /** Everyone on a place; `anew` measures what they use again. */
+  family: (place: string, anew: boolean) => ask(commands.family(place, anew)),
+  /** What each may use before that is said; the same part for everyone when it is null. */
+  setShare: (place: string, gigabytes: number | null) => ask(commands.setShare(place, gigabytes)),
   addFolder: (path: string) => ask(commands.addFolder(path)),
   providers: () => commands.providers(),
   /** What is wrong is in the answer. */

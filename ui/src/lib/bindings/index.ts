@@ -38,6 +38,10 @@ export const commands = {
 	standing: () => typedError<Standing[], Refused>(__TAURI_INVOKE("standing")),
 	/**  Where backups go. */
 	places: () => typedError<Place[], Refused>(__TAURI_INVOKE("places")),
+	/**  Everyone whose backups are on a place; `anew` measures what they use again. */
+	family: (place: string, anew: boolean) => typedError<Family, Refused>(__TAURI_INVOKE("family", { place, anew })),
+	/**  What each account may use of a place before that is said, in bytes; the same part for everyone without. */
+	setShare: (place: string, gigabytes: number | null) => typedError<null, Refused>(__TAURI_INVOKE("set_share", { place, gigabytes })),
 	/**  Makes a folder, chosen by the person, a place. */
 	addFolder: (path: string) => typedError<Place, Refused>(__TAURI_INVOKE("add_folder", { path })),
 	/**  Who keeps buckets, as ready-made entries of the form. */
@@ -302,6 +306,16 @@ export type CollectionCount = {
 	records: number,
 };
 
+/**  A computer that brings backups. */
+export type Computer = {
+	/**  The writer's id. */
+	writer: string,
+	/**  It is this one. */
+	this: boolean,
+	/**  When it last brought one. */
+	last: number | null,
+};
+
 /**  One damaged, missing or unreadable file of a vault. */
 export type Damage = {
 	/**  Its name in the vault. */
@@ -374,6 +388,22 @@ export type Extent = {
 	bytes: number | null,
 	/**  About how many seconds a first backup takes. */
 	seconds: number | null,
+};
+
+/**  Who shares a place, and how much room they have there. */
+export type Family = {
+	/**  The place's id. */
+	place: string,
+	/**  What people call it. */
+	name: string,
+	/**  When this was read there. */
+	read: number,
+	/**  The place cannot be read now: this is how it was then. */
+	away: boolean,
+	/**  Everyone, by name; those without one at the end. */
+	members: Member[],
+	/**  How much room there is, and for how long. */
+	room: Room,
 };
 
 /**  How much was kept on one day. */
@@ -457,6 +487,43 @@ export type KeptState =
 "media_unseen" | 
 /**  The places that held it are not what they were, and no copy is on this computer. */
 "unseen";
+
+/**  How long ago somebody was last backed up. */
+export type Late = 
+/**  Less than 7 days. */
+"no" | 
+/**  7 days or more. */
+"week" | 
+/**  30 days or more. */
+"month" | 
+/**  Nobody can say. */
+"unknown";
+
+/**  One account on a place. */
+export type Member = {
+	/**  The account's folder in the place: its name there, whoever it is. */
+	folder: string,
+	/**  Whose it is; `None` when no manifest can be read. */
+	did: string | null,
+	/**  The handle that the newest backup confirmed. */
+	handle: string | null,
+	/**  This computer keeps the account too. */
+	kept_here: boolean,
+	/**  When the account was last compared with its host, by any computer; `None` when that cannot be said. */
+	last_backup: number | null,
+	/**  Whether that is long ago. */
+	late: Late,
+	/**  How many backups there are. */
+	snapshots: number,
+	/**  What they use, in bytes. */
+	bytes: number,
+	/**  That is more than a fair share. */
+	over_share: boolean,
+	/**  Whose backups these are, the newest first. */
+	computers: Computer[],
+	/**  Manifests among the newest that are damaged or not signed by who they say: nothing in them is believed. */
+	disbelieved: number,
+};
 
 /**  A picture or video that is not in the backup. */
 export type MissingMedia = {
@@ -744,6 +811,31 @@ export type RemovedRecord = {
 	/**  When it says it was made. */
 	created: number | null,
 };
+
+/**  How much room there is on a place, and for how long. */
+export type Room = {
+	/**  What all backups use, in bytes. */
+	used: number,
+	/**  What is free, in bytes; a bucket does not say. */
+	free: number | null,
+	/**  What each account may use before that is said, in bytes; `None` where nobody set it and the place has no size. */
+	share: number | null,
+	/**  Somebody set it; otherwise everyone has the same part of what there is. */
+	share_set: boolean,
+	/**  In how many days it is full at the pace of the last months; `None` when it does not fill up, or is not known yet. */
+	full_in: number | null,
+	/**  Whether something is to be done about it. */
+	state: RoomState,
+};
+
+/**  Whether a place fills up. */
+export type RoomState = 
+/**  Nothing to be done. */
+"enough" | 
+/**  Less than a tenth is free. */
+"little" | 
+/**  At this pace it is full within 30 days. */
+"soon";
 
 /**  One run of the past. */
 export type Run = {

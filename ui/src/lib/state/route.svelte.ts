@@ -15,9 +15,10 @@ export type Page =
         | 'backup';
     }
   | { name: 'account'; did: string }
-  | { name: 'snapshot'; did: string; snapshot: string };
+  | { name: 'snapshot'; did: string; snapshot: string }
+  | { name: 'family'; place: string };
 
-type PlainPage = Exclude<Page, { did: string }>['name'];
+type PlainPage = Exclude<Page, { did: string } | { place: string }>['name'];
 
 /** The pages whose name is their address. */
 const PLAIN: readonly PlainPage[] = [
@@ -58,6 +59,8 @@ export function href(page: Page): string {
       return `#/account/${page.did}`;
     case 'snapshot':
       return `#/account/${page.did}/${encodeURIComponent(page.snapshot)}`;
+    case 'family':
+      return `#/places/${encodeURIComponent(page.place)}/family`;
     default:
       return `#/${page.name}`;
   }
@@ -67,6 +70,8 @@ function read(hash: string): Page {
   const [, did, snapshot] = /^#\/account\/(did:[^/]+)(?:\/(.+))?$/.exec(hash) ?? [];
   if (did && snapshot) return { name: 'snapshot', did, snapshot: decodeURIComponent(snapshot) };
   if (did) return { name: 'account', did };
+  const [, place] = /^#\/places\/([^/]+)\/family$/.exec(hash) ?? [];
+  if (place) return { name: 'family', place: decodeURIComponent(place) };
   const name = PLAIN.find((name) => hash === `#/${name}`);
   return { name: name ?? 'home' };
 }
