@@ -48,6 +48,8 @@ const SHARED: &[(&str, &[&str])] = &[
             "full_days",
             "full_months",
             "full_years",
+            "taken",
+            "left_behind",
         ],
     ),
     (

@@ -154,6 +154,33 @@ pub(crate) enum AccountVerb {
         #[arg(long, group = "whom")]
         all: bool,
     },
+    /// No longer bring an account to a place; what is there stays
+    Leave {
+        /// Handle or DID
+        account: String,
+        /// The place's id, name or folder
+        place: String,
+        /// Also when no other place holds all of it
+        #[arg(long)]
+        sure: bool,
+    },
+    /// Bring an account to a place again
+    Return {
+        /// Handle or DID
+        account: String,
+        /// The place's id, name or folder
+        place: String,
+    },
+    /// Copy everything that a place holds of an account, whoever keeps it, into a vault of its own
+    TakeAlong {
+        /// Handle, DID, or the account's folder there
+        account: String,
+        /// The place's id, name or folder
+        place: String,
+        /// A new or empty folder, or a vault
+        #[arg(long)]
+        to: PathBuf,
+    },
     /// Stop keeping an account; its backups stay
     Remove {
         /// Handle or DID

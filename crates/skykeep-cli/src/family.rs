@@ -1,6 +1,6 @@
 //! Who shares a place, as lines for a person: the place and its room, then everyone on it.
 
-use skykeep_engine::api::{Family, Late, Member, Room, RoomState};
+use skykeep_engine::api::{Family, Late, Member, Room, RoomState, TakenAlong};
 use skykeep_engine::{list, sentences, size};
 
 use crate::said;
@@ -111,4 +111,12 @@ fn notes(member: &Member, now: i64) -> Vec<String> {
     let disbelieved = u64::from(member.disbelieved);
     notes.extend((disbelieved > 0).then(|| said::window_family_disbelieved(disbelieved)));
     notes
+}
+
+/// What a person reads about a folder that was taken along.
+pub(crate) fn taken_along(taken: &TakenAlong) -> Vec<String> {
+    let what = list(&[said::window_backup_snapshots(taken.snapshots), size(taken.bytes)]);
+    let mut lines = vec![said::window_family_taken(taken.folder.as_str(), what)];
+    lines.extend((taken.left_behind > 0).then(|| said::window_family_left_behind(taken.left_behind)));
+    lines
 }

@@ -44,6 +44,7 @@ fn lines(reply: &Reply) -> Vec<String> {
             let now = Timestamp::now().as_millisecond();
             families.iter().flat_map(|one| family::lines(one, now)).collect()
         }
+        Reply::TakenAlong(taken) => family::taken_along(taken),
         Reply::Ended(ends) => ends.iter().map(|e| format!("{}  {}", e.account, end(&e.end))).collect(),
         Reply::Snapshots(snapshots) => snapshots.iter().map(snapshot).collect(),
         Reply::Comparison(changes) => {
@@ -79,6 +80,7 @@ fn document(reply: &Reply) -> Value {
         Reply::Places(places) => json!({ "places": places }),
         Reply::Tested(test) => json!({ "test": test }),
         Reply::Families(families) => json!({ "families": families }),
+        Reply::TakenAlong(taken) => json!({ "taken_along": taken }),
         Reply::Ended(runs) => json!({ "runs": runs }),
         Reply::Snapshots(snapshots) => json!({ "snapshots": snapshots }),
         Reply::Comparison(comparison) => json!({ "comparison": comparison }),

@@ -93,6 +93,13 @@ fn request(verb: Verb, handed_in: Option<&HandedIn>) -> Request {
             },
             AccountVerb::Resume { account, all: _ } => Request::Resume { account },
             AccountVerb::List => Request::Accounts,
+            AccountVerb::Leave { account, place, sure } => Request::LeavePlace { account, place, sure },
+            AccountVerb::Return { account, place } => Request::ReturnToPlace { account, place },
+            AccountVerb::TakeAlong { account, place, to } => Request::TakeAlong {
+                account,
+                place,
+                folder: absolute(&to),
+            },
             AccountVerb::Remove { account } => Request::RemoveAccount { account },
         },
         Verb::Place { verb } => match verb {
@@ -230,6 +237,7 @@ fn is_good(reply: &Reply) -> bool {
         }),
         Reply::Exported(exported) => exported.missing.is_empty(),
         Reply::Opened(opened) => opened.problems.is_empty(),
+        Reply::TakenAlong(taken) => taken.left_behind == 0,
         Reply::Done
         | Reply::Account(_)
         | Reply::Place(_)

@@ -90,7 +90,9 @@ impl Inner {
 
     /// Whether any of these places lacks a snapshot of an account.
     async fn lacks(&self, places: &[String], did: &Did) -> Result<bool, Error> {
-        for place in places {
+        let settings = self.settings();
+        let goes = |id: &&String| settings.places_of(did).any(|place| place.vault.as_str() == id.as_str());
+        for place in places.iter().filter(goes) {
             let (place, did) = (place.clone(), did.clone());
             if self.ask(move |catalogue| catalogue.lacks(&place, &did)).await? {
                 return Ok(true);

@@ -326,7 +326,7 @@ impl Inner {
             did: did.clone(),
             every: Duration::from_secs(u64::from(settings.schedule.every_minutes) * 60),
             pause: settings.pause_of(account, now),
-            has_place: !settings.places.is_empty(),
+            has_place: settings.places_of(did).next().is_some(),
             battery_below: Some(settings.power.battery_below).filter(|level| *level > 0),
             metered: settings.power.metered,
             quiet: settings.schedule.quiet,

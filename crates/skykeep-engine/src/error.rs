@@ -95,6 +95,12 @@ pub enum Error {
         /// The folder, or the bucket's address.
         path: PathBuf,
     },
+    /// No other place is known to hold what the account would no longer be brought to.
+    #[error("the newest backup is nowhere whole but in {name:?}")]
+    OnlyThere {
+        /// The place's name.
+        name: String,
+    },
     /// The keychain has no keys to a place's bucket.
     #[error("the keychain has no keys for place {name:?}")]
     PlaceKeys {

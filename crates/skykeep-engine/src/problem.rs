@@ -144,6 +144,7 @@ pub fn to_problem(error: &Error) -> Problem {
             .detail(reason),
         Error::NoPlace => Problem::new("no_place", NeedsYou, &[ChoosePlace]),
         Error::PlaceKnown { path } => Problem::new("place_known", Note, &[OpenPlace]).with("folder", shown(path)),
+        Error::OnlyThere { name } => Problem::new("only_there", NeedsYou, &[]).text("place", name),
         Error::PlaceKeys { name } => Problem::new("place_keys", NeedsYou, &[ShowDetail]).text("place", name),
         Error::BucketSetting { field } => Problem::new("bucket_setting", NeedsYou, &[]).with("field", of_field(*field)),
         Error::NoHost { did } => Problem::new("no_host", NeedsYou, &[TryAgain]).text("did", did),

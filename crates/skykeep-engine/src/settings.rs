@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use skykeep_atproto::{Did, Handle};
+use skykeep_vault::layout::VaultId;
 
 pub(crate) use self::place::{At, Place, bucket_address};
 use crate::api::{Appearance, NetworkRule, QuietHours, Whose};
@@ -221,6 +222,9 @@ pub(crate) struct Account {
     /// Snapshots (manifest names) that stay whatever comes, until someone says that a loss was meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pinned: Vec<String>,
+    /// Places that it is not brought to, by their ids; without, it goes to every place there is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<VaultId>,
 }
 
 impl Account {
@@ -233,6 +237,7 @@ impl Account {
             whose: Whose::Mine,
             paused: Pause::No,
             pinned: Vec::new(),
+            left: Vec::new(),
         }
     }
 }
@@ -299,6 +304,15 @@ impl Settings {
         account.paused.max(self.schedule.paused).at(now)
     }
 
+    /// The places that an account goes to.
+    pub(crate) fn places_of(&self, did: &Did) -> impl Iterator<Item = &Place> {
+        let left = self
+            .account(did)
+            .map(|account| account.left.as_slice())
+            .unwrap_or_default();
+        self.places.iter().filter(move |place| !left.contains(&place.vault))
+    }
+
     /// The place with this id.
     pub(crate) fn place(&self, id: &str) -> Option<&Place> {
         self.places.iter().find(|place| place.vault.as_str() == id)
@@ -314,7 +328,6 @@ fn refused(path: &Path, reason: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use skykeep_vault::layout::VaultId;
     use skykeep_vault::{Addressing, S3Settings};
 
     use super::*;
@@ -338,6 +351,7 @@ mod tests {
                 whose: Whose::Theirs,
                 paused: Pause::Until("2026-11-22T15:00:00Z".parse().unwrap()),
                 pinned: vec!["20261122t140000z.abcdefgh.1.x.json".to_owned()],
+                left: vec![VaultId::random().unwrap()],
             }],
             places: vec![
                 place(

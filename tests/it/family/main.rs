@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests fail as tests do
 
+mod leave;
 mod page;
 mod rounds;

@@ -33,6 +33,8 @@ pub struct Member {
     pub handle: Option<String>,
     /// This computer keeps the account too.
     pub kept_here: bool,
+    /// This computer keeps it, and brings it elsewhere only: somebody chose to leave.
+    pub left: bool,
     /// When the account was last compared with its host, by any computer; `None` when that cannot be said.
     pub last_backup: Option<Millis>,
     /// Whether that is long ago.
@@ -101,4 +103,17 @@ pub enum RoomState {
     Little,
     /// At this pace it is full within 30 days.
     Soon,
+}
+
+/// An account's folder that was taken along.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct TakenAlong {
+    /// Where it is now: a vault of its own.
+    pub folder: String,
+    /// Backups in it, each of which reads back whole.
+    pub snapshots: u64,
+    /// Bytes in it.
+    pub bytes: u64,
+    /// Backups that could not be taken along: the place does not have them whole.
+    pub left_behind: u64,
 }

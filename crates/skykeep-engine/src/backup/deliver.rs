@@ -49,7 +49,9 @@ pub(crate) async fn deliver(inner: &Inner, reporter: &Reporter, now: Timestamp, 
     let mut delivery = Delivery::default();
     let account = AccountFolder::of(reporter.did()).map_err(Error::Staging)?;
     let mut places = Vec::new();
-    for place in inner.settings().places {
+    let settings = inner.settings();
+    let goes_to = |place: &Place| settings.places_of(reporter.did()).any(|goes| goes.vault == place.vault);
+    for place in settings.places.clone() {
         let (vault, refused) = match open(inner, &place).await {
             Ok(vault) => (Some(vault), None),
             Err(error) => (None, Some(error)),
@@ -58,6 +60,10 @@ pub(crate) async fn deliver(inner: &Inner, reporter: &Reporter, now: Timestamp, 
     }
     let (mut holders, mut news, mut all) = (Vec::new(), false, true);
     for n in 0..places.len() {
+        // A place that the account has left is still good as a source.
+        if !goes_to(&places[n].0) {
+            continue;
+        }
         let refused = places[n].2.take();
         let place = &places[n].0;
         // What has left staging comes from another place.

@@ -27,8 +27,8 @@ use jiff::Timestamp;
 use skykeep_atproto::verify::BlobUse;
 use skykeep_atproto::{Cid, Did};
 use skykeep_net::pds::{LatestCommit, Pds};
-use skykeep_vault::layout::{AccountFile, Checksum};
-use skykeep_vault::{Contents, Facts, IdentityKind, MissingBlob, Origin, PutRepo, Reach, Snapshot, Writer};
+use skykeep_vault::layout::{AccountFile, Checksum, VaultId};
+use skykeep_vault::{Contents, Facts, IdentityKind, MissingBlob, Origin, PutRepo, Reach, Snapshot, Vault, Writer};
 use tracing::{info, warn};
 
 use self::identity::{Identity, Remembered};
@@ -131,7 +131,7 @@ impl Run<'_> {
             media.pending > 0 || media.missing > 0 && self.by_hand
         });
         let retry_media = unfinished || schedule::wants_media_retry(&policy, &history, &facts, self.now);
-        let mut lost = lost(&reach, &writer).await?;
+        let mut lost = lost(&reach, &writer, &self.left()).await?;
         lost.extend(self.again.iter().cloned());
         if !lost.is_empty() {
             warn!(did = %self.did, files = lost.len(), "nobody in reach has these whole; the host is asked again");
@@ -326,6 +326,15 @@ impl Run<'_> {
         Ok(Remembered::of(snapshot, log))
     }
 
+    /// The places that the account is not brought to.
+    fn left(&self) -> Vec<VaultId> {
+        let settings = self.inner.settings();
+        settings
+            .account(self.did)
+            .map(|account| account.left.clone())
+            .unwrap_or_default()
+    }
+
     /// A sudden loss is reported, and what was before it is held until someone says that it was meant.
     async fn report_shrink(&self, previous: &Snapshot, writer: &Writer) -> Result<(), Error> {
         let Some(latest) = writer.previous() else { return Ok(()) };
@@ -371,13 +380,14 @@ fn is_known(identity: &Identity, before: &Remembered, writer: &Writer) -> bool {
 }
 
 /// What the last snapshot needs and nobody in reach has, when a place in reach does not have that snapshot: it can only
-/// come from the host again. A place that is away is waited for otherwise.
-async fn lost(reach: &Reach, writer: &Writer) -> Result<BTreeSet<AccountFile>, Error> {
+/// come from the host again. A place that is away is waited for otherwise, one that the account has left is not.
+async fn lost(reach: &Reach, writer: &Writer, left: &[VaultId]) -> Result<BTreeSet<AccountFile>, Error> {
     let (Some(previous), Some(chain)) = (writer.previous(), writer.chain()) else {
         return Ok(BTreeSet::new());
     };
     let mut behind = false;
-    for place in reach.vaults().iter().skip(1) {
+    let goes = |place: &&Vault| !left.iter().any(|id| place.is(id));
+    for place in reach.vaults().iter().skip(1).filter(goes) {
         match place.snapshot_names(writer.account()).await {
             Ok((names, _)) => behind |= !names.contains(&previous.name),
             Err(error) => warn!(%error, "a place cannot be looked at"),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 use skykeep_atproto::Did;
 
-use super::{Catalogue, Error, Subject, millis, time};
+use super::{Catalogue, Error, Subject, millis, time, to_json};
 
 /// What is known of a place, as last seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -136,16 +136,20 @@ impl Catalogue {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// How many snapshots a place lacks, and of how many accounts it has the newest.
-    pub fn holds(&self, place: &str) -> Result<(u64, u64), Error> {
-        let sql = "SELECT count(*) FILTER (WHERE NOT held), count(*) FILTER (WHERE held AND newest) FROM (
+    /// How many snapshots a place lacks, and of how many accounts it has the newest. What it lacks of the accounts that
+    /// have `left` is not counted.
+    pub fn holds(&self, place: &str, left: &[Did]) -> Result<(u64, u64), Error> {
+        let sql = "SELECT count(*) FILTER (WHERE NOT held AND NOT gone), count(*) FILTER (WHERE held AND newest) FROM (
                      SELECT EXISTS (SELECT 1 FROM confirmations c WHERE c.did = s.did AND c.id = s.id AND c.place = ?1) held,
-                       position = (SELECT max(position) FROM snapshots n WHERE n.did = s.did) newest
+                       position = (SELECT max(position) FROM snapshots n WHERE n.did = s.did) newest,
+                       s.did IN (SELECT value FROM json_each(?2)) gone
                      FROM snapshots s)";
         let count = |row: &rusqlite::Row<'_>, at| Ok::<_, rusqlite::Error>(row.get::<_, i64>(at)?.unsigned_abs());
         let connection = self.lock();
         let mut statement = connection.prepare_cached(sql)?;
-        Ok(statement.query_row([place], |row| Ok((count(row, 0)?, count(row, 1)?)))?)
+        let left: Vec<&str> = left.iter().map(Did::as_str).collect();
+        let left = to_json("snapshots", &left)?;
+        Ok(statement.query_row([place, &left], |row| Ok((count(row, 0)?, count(row, 1)?)))?)
     }
 
     /// Whether a place lacks a snapshot of an account.

@@ -45,13 +45,18 @@ pub(super) async fn read(
         member.snapshots = names.len() as u64;
         let measured = Timestamp::from_millisecond(member.measured).unwrap_or(Timestamp::MIN);
         if anew || now.duration_since(measured) >= MEASURED_FOR || measured > now {
-            let listing = vault.store().list(&folder.path(), Depth::All).await?;
-            member.bytes = listing.files.iter().map(|(_, size)| size).sum();
+            member.bytes = size(vault, &folder).await?;
             member.measured = now.as_millisecond();
         }
         members.push(member);
     }
     Ok(members)
+}
+
+/// Bytes in an account's folder. Errors: those of the place.
+pub(super) async fn size(vault: &Vault, folder: &AccountFolder) -> Result<u64, Error> {
+    let listing = vault.store().list(&folder.path(), Depth::All).await?;
+    Ok(listing.files.iter().map(|(_, size)| size).sum())
 }
 
 /// The newest manifest that each writer has there, as one text: another one means that there is news.

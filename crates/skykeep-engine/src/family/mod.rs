@@ -5,6 +5,7 @@
 //! again. Nothing is ever written to the place for this.
 
 mod judge;
+mod leave;
 mod members;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use crate::api::{Computer, Family, Late, Member, Room};
 use crate::catalogue::{Fill, KnownFamily, KnownMember};
 use crate::engine::Inner;
 use crate::places::{LOOK_PATIENCE, open_lately};
-use crate::settings::Place;
+use crate::settings::{self, Place};
 use crate::{Engine, Error, on_heap};
 
 /// How often every place is read by itself.
@@ -178,11 +179,18 @@ impl Inner {
         };
         let own = self.writer_key.id().to_string();
         let settings = self.settings();
-        let kept_here = |did: &str| settings.accounts.iter().any(|account| account.did.as_str() == did);
         let mut members: Vec<Member> = known
             .members
             .into_iter()
-            .map(|member| show(member, &own, &room, kept_here, now))
+            .map(|member| {
+                let kept = |account: &&settings::Account| member.did.as_deref() == Some(account.did.as_str());
+                let account = settings.accounts.iter().find(kept);
+                Member {
+                    kept_here: account.is_some(),
+                    left: account.is_some_and(|account| account.left.contains(&place.vault)),
+                    ..show(member, &own, &room, now)
+                }
+            })
             .collect();
         members.sort_by(|a, b| {
             let name = |member: &Member| (member.did.is_none(), member.handle.is_none(), member.handle.clone());
@@ -199,14 +207,16 @@ impl Inner {
     }
 }
 
-fn show(known: KnownMember, own: &str, room: &Room, kept_here: impl Fn(&str) -> bool, now: Timestamp) -> Member {
+/// What was read of a member, as faces see it; whether it is kept here is for whoever knows settings.
+fn show(known: KnownMember, own: &str, room: &Room, now: Timestamp) -> Member {
     let last = known.last.and_then(|last| Timestamp::from_millisecond(last).ok());
     let late = match known.did {
         Some(_) => judge::late(last, now),
         None => Late::Unknown,
     };
     Member {
-        kept_here: known.did.as_deref().is_some_and(kept_here),
+        kept_here: false,
+        left: false,
         did: known.did,
         handle: known.handle,
         last_backup: known.last,

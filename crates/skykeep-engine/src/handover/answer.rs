@@ -67,6 +67,19 @@ impl Engine {
                 Some(place) => vec![on_heap(|| self.family(&place, anew)).await?],
                 None => on_heap(|| self.families(anew)).await?,
             }),
+            Request::LeavePlace { account, place, sure } => {
+                let did = self.find_account(&account).await?;
+                self.leave_place(&did, &place, sure).await?;
+                Reply::Done
+            }
+            Request::ReturnToPlace { account, place } => {
+                self.return_to_place(&self.find_account(&account).await?, &place)
+                    .await?;
+                Reply::Done
+            }
+            Request::TakeAlong { account, place, folder } => {
+                Reply::TakenAlong(on_heap(|| self.take_along(&account, &place, &folder)).await?)
+            }
             Request::BackUp { account } => Reply::Ended(on_heap(|| self.back_up_each(account.as_deref())).await?),
             Request::Snapshots { account } => {
                 Reply::Snapshots(self.snapshots(&self.find_account(&account).await?).await?)

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{
     Account, BucketAddress, Check, Comparison, Family, Millis, Opened, Place, PlaceTest, Problem, Progress, Run,
-    RunEnd, Snapshot, Whose,
+    RunEnd, Snapshot, TakenAlong, Whose,
 };
 use crate::diagnostics::Report;
 use crate::settings::Settings;
@@ -93,6 +93,31 @@ pub enum Request {
         place: Option<String>,
         /// Measure what they use again.
         anew: bool,
+    },
+    /// No longer bring an account to a place.
+    LeavePlace {
+        /// DID or handle.
+        account: String,
+        /// The place's id, name or folder.
+        place: String,
+        /// Also when no other place holds all of it.
+        sure: bool,
+    },
+    /// Bring an account to a place again.
+    ReturnToPlace {
+        /// DID or handle.
+        account: String,
+        /// The place's id, name or folder.
+        place: String,
+    },
+    /// Copy what a place holds of an account, whoever keeps it.
+    TakeAlong {
+        /// DID, handle, or the account's folder there.
+        account: String,
+        /// The place's id, name or folder.
+        place: String,
+        /// Where it goes, absolute.
+        folder: PathBuf,
     },
     /// Back up now and wait for the end.
     BackUp {
@@ -181,6 +206,7 @@ pub enum Reply {
     Places(Vec<Place>),
     Tested(PlaceTest),
     Families(Vec<Family>),
+    TakenAlong(TakenAlong),
     Ended(Vec<Ended>),
     Snapshots(Vec<Snapshot>),
     Comparison(Comparison),

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
+use skykeep_atproto::Did;
 use skykeep_vault::{FolderStore, Vault};
 use tracing::info;
 
@@ -95,8 +96,13 @@ impl Engine {
     /// Forgets a place. What it holds stays. Errors: `Unknown`, `Data`.
     pub async fn remove_place(&self, id: &str) -> Result<(), Error> {
         let place = self.find_place(id)?;
-        self.inner
-            .change_settings(|settings| settings.places.retain(|p| p.vault != place.vault))?;
+        self.inner.change_settings(|settings| {
+            settings.places.retain(|p| p.vault != place.vault);
+            // Whoever takes the place up again begins as everyone does.
+            for account in &mut settings.accounts {
+                account.left.retain(|id| *id != place.vault);
+            }
+        })?;
         self.drop_keys(&place).await?;
         let gone = place.vault.to_string();
         self.inner.ask(move |catalogue| catalogue.forget_place(&gone)).await?;
@@ -137,8 +143,10 @@ impl Engine {
             Err(_) => (PlaceState::Absent, None),
         };
         let id = place.vault.to_string();
+        let left = |account: settings::Account| account.left.contains(&place.vault).then_some(account.did);
+        let left: Vec<Did> = inner.settings().accounts.into_iter().filter_map(left).collect();
         let (facts, (behind, accounts)) = inner
-            .ask(move |catalogue| Ok((catalogue.place(&id)?.unwrap_or_default(), catalogue.holds(&id)?)))
+            .ask(move |catalogue| Ok((catalogue.place(&id)?.unwrap_or_default(), catalogue.holds(&id, &left)?)))
             .await?;
         let checking = inner
             .checking

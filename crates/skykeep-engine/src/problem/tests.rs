@@ -213,6 +213,9 @@ fn every_error() -> Vec<Error> {
         Error::SettingsNewer { path: path() },
         Error::NoPlace,
         Error::PlaceKnown { path: path() },
+        Error::OnlyThere {
+            name: "Family drive".to_owned(),
+        },
         Error::PlaceKeys {
             name: "Cloud".to_owned(),
         },
