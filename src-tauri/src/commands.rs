@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use skykeep_engine::api::{
     Account, BucketAddress, Cell, Changes, Check, Extent, Family, Millis, Opened, Person, Place, PlaceTest,
-    Preferences, Provider, Run, Snapshot, Spot, Standing, Storage, Stored, Whose,
+    Preferences, Provider, Run, Snapshot, Spot, Standing, Storage, Stored, TakenAlong, Whose,
 };
 use skykeep_engine::keys::Secret;
 use skykeep_engine::{BucketKeys, Error, Exported, ImportedSnapshot};
@@ -159,6 +159,36 @@ pub(crate) async fn family(app: App, desk: TheDesk<'_>, place: String, anew: boo
 pub(crate) async fn set_share(app: App, desk: TheDesk<'_>, place: String, gigabytes: Option<u32>) -> Answer<()> {
     let share = gigabytes.map(|share| u64::from(share) * 1_000_000_000);
     Ok(desk.engine(&app).await?.set_share(&place, share)?)
+}
+
+/// No longer brings an account to a place. What is there stays. Refused as `only_there` when no other place holds all of
+/// it, unless the person is sure.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn leave_place(app: App, desk: TheDesk<'_>, did: String, place: String, sure: bool) -> Answer<()> {
+    let did = did.parse().map_err(Error::from)?;
+    Ok(desk.engine(&app).await?.leave_place(&did, &place, sure).await?)
+}
+
+/// Brings an account to a place again.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn return_to_place(app: App, desk: TheDesk<'_>, did: String, place: String) -> Answer<()> {
+    let did = did.parse().map_err(Error::from)?;
+    Ok(desk.engine(&app).await?.return_to_place(&did, &place).await?)
+}
+
+/// Copies what a place holds of an account, by its folder there, into a folder that the person chose.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn take_along(
+    app: App,
+    desk: TheDesk<'_>,
+    account: String,
+    place: String,
+    folder: PathBuf,
+) -> Answer<TakenAlong> {
+    Ok(desk.engine(&app).await?.take_along(&account, &place, &folder).await?)
 }
 
 /// Makes a folder, chosen by the person, a place.

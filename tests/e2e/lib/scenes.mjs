@@ -405,6 +405,50 @@ export const scenes = {
       },
     }),
   },
+  'family-page-leave': {
+    at: `#/places/${drive.id}/family`,
+    answers: answers([well], { places: { value: [place, drive] }, family: { value: onDrive } }),
+    before: async (page, say) => {
+      await page.getByRole('button', { name: say('family.leave') }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  'family-page-only': {
+    at: `#/places/${drive.id}/family`,
+    answers: answers([well], {
+      places: { value: [place, drive] },
+      family: { value: onDrive },
+      leave_place: { refused: problem('needs_you', { code: 'only_there' }) },
+    }),
+    before: async (page, say) => {
+      await page.getByRole('button', { name: say('family.leave') }).click();
+      await page
+        .getByRole('dialog')
+        .getByRole('button', { name: say('family.leave_now') })
+        .click();
+      await page.getByText(say('family.only_now')).waitFor();
+    },
+  },
+  'family-page-taken': {
+    at: `#/places/${drive.id}/family`,
+    answers: answers([well], {
+      places: { value: [place, drive] },
+      family: {
+        value: { ...onDrive, members: [{ ...onDrive.members[0], left: true }, ...onDrive.members.slice(1)] },
+      },
+      'plugin:dialog|open': { value: '/media/alice/stick' },
+      take_along: {
+        value: { folder: '/media/alice/stick', snapshots: 214, bytes: 843_112_004, left_behind: 1 },
+      },
+    }),
+    before: async (page, say) => {
+      await page
+        .getByRole('button', { name: say('family.take') })
+        .first()
+        .click();
+      await page.getByText(say('family.left_behind', { count: 1 })).waitFor();
+    },
+  },
   'family-page-unread': {
     at: `#/places/${drive.id}/family`,
     answers: answers([well], {

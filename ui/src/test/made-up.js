@@ -95,6 +95,7 @@ export const member = (more = {}) => ({
   did: ALICE,
   handle: 'alice.test',
   kept_here: true,
+  left: false,
   last_backup: NOW - 12 * MINUTE,
   late: 'no',
   snapshots: 214,

@@ -70,6 +70,11 @@ export const backend = {
   family: (place: string, anew: boolean) => ask(commands.family(place, anew)),
   /** What each may use before that is said; the same part for everyone when it is null. */
   setShare: (place: string, gigabytes: number | null) => ask(commands.setShare(place, gigabytes)),
+  /** Refused as `only_there` when no other place holds all of it, unless the person is sure. */
+  leavePlace: (did: string, place: string, sure: boolean) => ask(commands.leavePlace(did, place, sure)),
+  returnToPlace: (did: string, place: string) => ask(commands.returnToPlace(did, place)),
+  /** `account` is its folder in the place. */
+  takeAlong: (account: string, place: string, folder: string) => ask(commands.takeAlong(account, place, folder)),
   addFolder: (path: string) => ask(commands.addFolder(path)),
   providers: () => commands.providers(),
   /** What is wrong is in the answer. */

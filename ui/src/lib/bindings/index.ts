@@ -42,6 +42,15 @@ export const commands = {
 	family: (place: string, anew: boolean) => typedError<Family, Refused>(__TAURI_INVOKE("family", { place, anew })),
 	/**  What each account may use of a place before that is said, in bytes; the same part for everyone without. */
 	setShare: (place: string, gigabytes: number | null) => typedError<null, Refused>(__TAURI_INVOKE("set_share", { place, gigabytes })),
+	/**
+	 *  No longer brings an account to a place. What is there stays. Refused as `only_there` when no other place holds all of
+	 *  it, unless the person is sure.
+	 */
+	leavePlace: (did: string, place: string, sure: boolean) => typedError<null, Refused>(__TAURI_INVOKE("leave_place", { did, place, sure })),
+	/**  Brings an account to a place again. */
+	returnToPlace: (did: string, place: string) => typedError<null, Refused>(__TAURI_INVOKE("return_to_place", { did, place })),
+	/**  Copies what a place holds of an account, by its folder there, into a folder that the person chose. */
+	takeAlong: (account: string, place: string, folder: string) => typedError<TakenAlong, Refused>(__TAURI_INVOKE("take_along", { account, place, folder })),
 	/**  Makes a folder, chosen by the person, a place. */
 	addFolder: (path: string) => typedError<Place, Refused>(__TAURI_INVOKE("add_folder", { path })),
 	/**  Who keeps buckets, as ready-made entries of the form. */
@@ -509,6 +518,8 @@ export type Member = {
 	handle: string | null,
 	/**  This computer keeps the account too. */
 	kept_here: boolean,
+	/**  This computer keeps it, and brings it elsewhere only: somebody chose to leave. */
+	left: boolean,
 	/**  When the account was last compared with its host, by any computer; `None` when that cannot be said. */
 	last_backup: number | null,
 	/**  Whether that is long ago. */
@@ -975,6 +986,18 @@ export type StoredAccount = {
 	bytes: number,
 	/**  Bytes of them that are pictures and videos. */
 	media_bytes: number,
+};
+
+/**  An account's folder that was taken along. */
+export type TakenAlong = {
+	/**  Where it is now: a vault of its own. */
+	folder: string,
+	/**  Backups in it, each of which reads back whole. */
+	snapshots: number,
+	/**  Bytes in it. */
+	bytes: number,
+	/**  Backups that could not be taken along: the place does not have them whole. */
+	left_behind: number,
 };
 
 /**  The keys to a bucket, as they were typed. They go to the keychain and nowhere else. */
