@@ -25,7 +25,7 @@ const SHARED: &[(&str, &[&str])] = &[
         ],
     ),
     ("window.places", &["none"]),
-    ("window.place", &["free"]),
+    ("window.place", &["behind_by", "free", "moving", "retired"]),
     (
         "window.family",
         &[

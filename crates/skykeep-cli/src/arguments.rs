@@ -202,6 +202,24 @@ pub(crate) enum PlaceVerb {
         /// Its id, name, folder or address
         place: String,
     },
+    /// Let backups go to a place no more; what it holds is read as ever
+    Retire {
+        /// Its id, name, folder or address
+        place: String,
+    },
+    /// Let backups go there again, or call its move off
+    Resume {
+        /// Its id, name, folder or address
+        place: String,
+    },
+    /// Let another place stand in for it, once that one has all that this one holds
+    Move {
+        /// Its id, name, folder or address
+        place: String,
+        /// The other place: its id, name, folder or address
+        #[arg(long)]
+        to: String,
+    },
     /// Forget a place; what it holds stays
     Remove {
         /// Its id, name or folder

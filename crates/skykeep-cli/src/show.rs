@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use skykeep_engine::api::{
-    Account, Check, Damage, Kept, KeptState, Opened, OpenedKind, Phase, Place, PlaceState, PlaceTest, Problem,
-    Progress, RunEnd, Snapshot, Waiting,
+    Account, Check, Damage, Kept, KeptState, Opened, OpenedKind, Phase, Place, PlaceRole, PlaceState, PlaceTest,
+    Problem, Progress, RunEnd, Snapshot, Waiting,
 };
 use skykeep_engine::{Ended, Exported, Imported, Reply, list, number, sentences, size};
 
@@ -36,7 +36,7 @@ fn lines(reply: &Reply) -> Vec<String> {
         Reply::Account(account) => vec![said::keeping(named(account))],
         Reply::Accounts(accounts) if accounts.is_empty() => vec![said::no_account()],
         Reply::Accounts(accounts) => accounts.iter().flat_map(status).collect(),
-        Reply::Place(added) => vec![said::place_added(added.id.as_str(), added.path.as_str())],
+        Reply::Place(place) => vec![changed(place)],
         Reply::Places(places) if places.is_empty() => vec![said::window_places_none()],
         Reply::Places(places) => places.iter().map(place).collect(),
         Reply::Tested(test) => tested(test),
@@ -198,6 +198,15 @@ fn holds(kept: &Kept) -> String {
     list(&parts)
 }
 
+/// What backups do with a place now.
+fn changed(place: &Place) -> String {
+    match &place.role {
+        PlaceRole::Active => said::place_added(place.id.as_str(), place.path.as_str()),
+        PlaceRole::Retired => said::place_retired(place.name.as_str()),
+        PlaceRole::Moves { to } => said::place_moving(place.name.as_str(), to.as_str()),
+    }
+}
+
 fn place(place: &Place) -> String {
     let mut parts = vec![match place.state {
         PlaceState::Ready => said::report_place_ready(),
@@ -207,6 +216,12 @@ fn place(place: &Place) -> String {
         PlaceState::Full => said::report_place_full(),
         PlaceState::Refused => said::report_place_refused(),
     }];
+    match &place.role {
+        PlaceRole::Active => {}
+        PlaceRole::Retired => parts.push(said::window_place_retired()),
+        PlaceRole::Moves { to } => parts.push(said::window_place_moving(to.as_str())),
+    }
+    parts.extend((place.behind > 0).then(|| said::window_place_behind_by(place.behind)));
     parts.extend(place.free.map(|free| said::window_place_free(size(free))));
     parts.extend(place.last_checked.map(|at| said::window_ready_since(time(at))));
     format!("{}  {}  {}  ({})", place.name, place.path, list(&parts), place.id)

@@ -120,6 +120,9 @@ fn request(verb: Verb, handed_in: Option<&HandedIn>) -> Request {
                 }
             }
             PlaceVerb::Test { place } => Request::TestPlace { place },
+            PlaceVerb::Retire { place } => Request::RetirePlace { place },
+            PlaceVerb::Resume { place } => Request::ResumePlace { place },
+            PlaceVerb::Move { place, to } => Request::MovePlace { place, to },
             PlaceVerb::List => Request::Places,
             PlaceVerb::Remove { place } => Request::RemovePlace { place },
         },

@@ -323,7 +323,7 @@ fn shareable(text: &str, home: Option<&Path>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Kept, PlaceKind, Readiness, Whose};
+    use crate::api::{Kept, PlaceKind, PlaceRole, Readiness, Whose};
 
     fn problem(detail: &str) -> Problem {
         Problem::new("host_error", Severity::NeedsYou, &[])
@@ -367,7 +367,11 @@ mod tests {
             removable: false,
             busy: false,
             behind: 0,
+            behind_since: None,
             accounts: 1,
+            last_listed: None,
+            only_here: 0,
+            role: PlaceRole::Active,
         };
         let run = |end| Run {
             did: did.clone(),

@@ -455,7 +455,10 @@ impl Inner {
             facts.last_listed = Some(now);
             facts.free = free;
             catalogue.set_place(&id, &facts)?;
-            catalogue.clear_except(&Subject::Place(id), &[problem::DAMAGE_FOUND, problem::MENDED])
+            catalogue.clear_except(
+                &Subject::Place(id),
+                &[problem::DAMAGE_FOUND, problem::MENDED, problem::MOVED],
+            )
         })
         .await?;
         let _ = self.events.send(Event::Places);

@@ -101,6 +101,18 @@ pub enum Error {
         /// The place's name.
         name: String,
     },
+    /// Backups would go nowhere.
+    #[error("backups go to {name:?} alone")]
+    LastPlace {
+        /// The place that was to be left.
+        name: String,
+    },
+    /// Nothing can move to a place.
+    #[error("nothing can move to {name:?}")]
+    NoMove {
+        /// The place: the same one, or one that takes no backups itself.
+        name: String,
+    },
     /// The keychain has no keys to a place's bucket.
     #[error("the keychain has no keys for place {name:?}")]
     PlaceKeys {

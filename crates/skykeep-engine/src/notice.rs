@@ -66,6 +66,7 @@ pub(crate) fn notices(
             problem::OVERDUE => !silent && again,
             problem::PLACE_AWAY | problem::PLACE_FULL => !silent && tell.places && again,
             problem::MENDED => !silent && tell.repairs && last.is_none(),
+            problem::MOVED => !silent && last.is_none(),
             code if matter.problem.severity == Severity::Danger => {
                 last.is_none() && (CERTAIN.contains(&code) || now.duration_since(matter.since) >= DAY)
             }
@@ -124,7 +125,11 @@ impl Engine {
                 });
             }
         }
-        for place in settings.places.iter().filter(|place| place.drive().is_some()) {
+        for place in settings
+            .places
+            .iter()
+            .filter(|place| place.is_written() && place.drive().is_some())
+        {
             let id = place.vault.to_string();
             let facts = inner
                 .ask(move |catalogue| catalogue.place(&id))
@@ -144,11 +149,12 @@ impl Engine {
         let quiet = settings.schedule.quiet.map(|hours| (hours, &zone));
         let Notices { tell, forget } = notices(&stands, &told, &settings.tell, quiet, now);
         // What nobody wants to hear of, or has heard, is no problem that stands.
-        let said: Vec<Subject> = stands
+        let unwanted = |matter: &Matter| matter.problem.code == problem::MENDED && !settings.tell.repairs;
+        let said: Vec<(Subject, String)> = stands
             .iter()
-            .filter(|matter| matter.problem.code == problem::MENDED)
-            .filter(|matter| !settings.tell.repairs || tell.contains(matter))
-            .map(|matter| matter.subject.clone())
+            .filter(|matter| [problem::MENDED, problem::MOVED].contains(&matter.problem.code.as_str()))
+            .filter(|matter| unwanted(matter) || tell.contains(matter))
+            .map(|matter| (matter.subject.clone(), matter.problem.code.clone()))
             .collect();
         if tell.is_empty() && forget.is_empty() && said.is_empty() {
             return Ok(());
@@ -164,7 +170,7 @@ impl Engine {
                     catalogue.set_told(subject, code, now)?;
                 }
                 said.iter()
-                    .try_for_each(|subject| catalogue.clear(subject, problem::MENDED).map(drop))?;
+                    .try_for_each(|(subject, code)| catalogue.clear(subject, code).map(drop))?;
                 forget
                     .iter()
                     .try_for_each(|(subject, code)| catalogue.forget_told(subject, code))

@@ -46,6 +46,9 @@ pub(crate) const PLACE_FULL: &str = "place_full";
 /// Damage that a check found and put right; it stands until a person was told.
 pub(crate) const MENDED: &str = "mended";
 
+/// A place whose backups are all in another now; it stands until a person was told.
+pub(crate) const MOVED: &str = "moved";
+
 /// A newer Skykeep left here what this one cannot read: catalogue, staging or settings.
 const NEWER: &str = "catalogue_newer";
 
@@ -98,6 +101,14 @@ pub(crate) fn mended(place: &str, files: usize) -> Problem {
         .with("count", files)
 }
 
+/// What a person reads about a place that another stands in for now.
+pub(crate) fn moved(from: &str, path: &str, to: &str) -> Problem {
+    Problem::new(MOVED, Note, &[])
+        .text("from", from)
+        .text("path", path)
+        .text("place", to)
+}
+
 /// What a person reads about damaged files in a place.
 pub(crate) fn damage_found(place: &str, files: usize, snapshots: usize) -> Problem {
     Problem::new(DAMAGE_FOUND, Danger, &[CheckNow, OpenPlace])
@@ -145,6 +156,8 @@ pub fn to_problem(error: &Error) -> Problem {
         Error::NoPlace => Problem::new("no_place", NeedsYou, &[ChoosePlace]),
         Error::PlaceKnown { path } => Problem::new("place_known", Note, &[OpenPlace]).with("folder", shown(path)),
         Error::OnlyThere { name } => Problem::new("only_there", NeedsYou, &[]).text("place", name),
+        Error::LastPlace { name } => Problem::new("last_place", Note, &[ChoosePlace]).text("place", name),
+        Error::NoMove { name } => Problem::new("no_move", Note, &[ChoosePlace]).text("place", name),
         Error::PlaceKeys { name } => Problem::new("place_keys", NeedsYou, &[ShowDetail]).text("place", name),
         Error::BucketSetting { field } => Problem::new("bucket_setting", NeedsYou, &[]).with("field", of_field(*field)),
         Error::NoHost { did } => Problem::new("no_host", NeedsYou, &[TryAgain]).text("did", did),

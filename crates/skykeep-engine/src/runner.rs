@@ -124,6 +124,7 @@ impl Engine {
         if !machine.dozes && !machine.spares() {
             self.look_at_families(now);
         }
+        self.finish_moves(now).await?;
         self.tell(now).await?;
         if inner.waits_otherwise(&dues) {
             inner.listen_changed();

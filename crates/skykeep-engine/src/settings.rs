@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use skykeep_atproto::{Did, Handle};
 use skykeep_vault::layout::VaultId;
 
-pub(crate) use self::place::{At, Place, bucket_address};
+pub(crate) use self::place::{At, Place, Role, bucket_address};
 use crate::api::{Appearance, NetworkRule, QuietHours, Whose};
 use crate::pause::Pause;
 use crate::{Error, data, preferences};
@@ -310,7 +310,14 @@ impl Settings {
             .account(did)
             .map(|account| account.left.as_slice())
             .unwrap_or_default();
-        self.places.iter().filter(move |place| !left.contains(&place.vault))
+        let goes = move |place: &&Place| place.is_written() && !left.contains(&place.vault);
+        self.places.iter().filter(goes)
+    }
+
+    /// The accounts that are brought to a place no more.
+    pub(crate) fn have_left(&self, place: &VaultId) -> Vec<Did> {
+        let left = self.accounts.iter().filter(|account| account.left.contains(place));
+        left.map(|account| account.did.clone()).collect()
     }
 
     /// The place with this id.
@@ -339,11 +346,44 @@ mod tests {
             at,
             added: "2026-11-22T14:00:00Z".parse().unwrap(),
             share: Some(250_000_000_000),
+            role: Role::Active,
         }
     }
 
     fn sample() -> Settings {
+        let mut places = vec![
+            place(
+                "Family drive",
+                At::Folder {
+                    folder: "/media/drive/Skykeep".into(),
+                    drive: Some("/media/drive".into()),
+                },
+            ),
+            place(
+                "Cloud",
+                At::S3(S3Settings {
+                    endpoint: "https://s3.example.org".to_owned(),
+                    bucket: "family".to_owned(),
+                    region: "eu-west-1".to_owned(),
+                    prefix: "alice".to_owned(),
+                    addressing: Addressing::VirtualHost,
+                }),
+            ),
+            place(
+                "Old drive",
+                At::Folder {
+                    folder: "/media/old/Skykeep".into(),
+                    drive: None,
+                },
+            ),
+        ];
+        places[1].role = Role::Retired;
+        places[2].role = Role::Moves {
+            to: places[0].vault,
+            since: "2026-11-22T15:00:00Z".parse().unwrap(),
+        };
         Settings {
+            places,
             accounts: vec![Account {
                 did: "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap(),
                 handle: Some("alice.test".parse().unwrap()),
@@ -353,25 +393,6 @@ mod tests {
                 pinned: vec!["20261122t140000z.abcdefgh.1.x.json".to_owned()],
                 left: vec![VaultId::random().unwrap()],
             }],
-            places: vec![
-                place(
-                    "Family drive",
-                    At::Folder {
-                        folder: "/media/drive/Skykeep".into(),
-                        drive: Some("/media/drive".into()),
-                    },
-                ),
-                place(
-                    "Cloud",
-                    At::S3(S3Settings {
-                        endpoint: "https://s3.example.org".to_owned(),
-                        bucket: "family".to_owned(),
-                        region: "eu-west-1".to_owned(),
-                        prefix: "alice".to_owned(),
-                        addressing: Addressing::VirtualHost,
-                    }),
-                ),
-            ],
             ..Settings::default()
         }
     }

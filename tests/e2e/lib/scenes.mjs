@@ -328,10 +328,43 @@ export const scenes = {
             free: null,
             last_seen: NOW - 19 * DAY,
             behind: 41,
+            behind_since: NOW - 19 * DAY,
           },
         ],
       },
     }),
+  },
+  'places-leaving': {
+    at: '#/places',
+    answers: answers([well], {
+      places: {
+        value: [
+          { ...place, role: { is: 'moves', to: 'Family drive' }, only_here: 12 },
+          drive,
+          { ...bucket, role: { is: 'retired' }, behind: 9, behind_since: NOW - 3 * DAY },
+        ],
+      },
+    }),
+  },
+  'places-move': {
+    at: '#/places',
+    answers: answers([well], { places: { value: [place, drive, bucket] } }),
+    before: async (page, say) => {
+      await page
+        .getByRole('button', { name: say('place.move') })
+        .first()
+        .click();
+    },
+  },
+  'places-retire': {
+    at: '#/places',
+    answers: answers([well], { places: { value: [{ ...place, only_here: 12 }, drive] } }),
+    before: async (page, say) => {
+      await page
+        .getByRole('button', { name: say('place.retire') })
+        .first()
+        .click();
+    },
   },
   'places-bucket': {
     at: '#/places',

@@ -11,6 +11,7 @@ mod disks;
 mod drives;
 mod keys;
 mod killed;
+mod leaving;
 mod liar;
 mod lies;
 mod staging;

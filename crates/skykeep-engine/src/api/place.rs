@@ -32,8 +32,31 @@ pub struct Place {
     pub busy: bool,
     /// Snapshots that are kept elsewhere and are still to be copied to it, over all accounts.
     pub behind: u64,
+    /// When the first of them was taken: what is older is all there. `None` when it lacks nothing.
+    pub behind_since: Option<Millis>,
     /// Accounts whose newest snapshot it holds.
     pub accounts: u64,
+    /// When what it holds was last listed.
+    pub last_listed: Option<Millis>,
+    /// Snapshots that no other place is known to hold, over all accounts.
+    pub only_here: u64,
+    /// What backups do with it.
+    pub role: PlaceRole,
+}
+
+/// What backups do with a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum PlaceRole {
+    /// They go there.
+    Active,
+    /// They go there no more; what it holds is read as ever.
+    Retired,
+    /// They go there until another place has all that it holds, which then stands in for it.
+    Moves {
+        /// What people call the other place; empty when it is a place no more.
+        to: String,
+    },
 }
 
 /// What a place is.

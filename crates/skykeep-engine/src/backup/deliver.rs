@@ -54,13 +54,14 @@ pub(crate) async fn deliver(inner: &Inner, reporter: &Reporter, now: Timestamp, 
     for place in settings.places.clone() {
         let (vault, refused) = match open(inner, &place).await {
             Ok(vault) => (Some(vault), None),
+            Err(_) if !goes_to(&place) => continue,
             Err(error) => (None, Some(error)),
         };
         places.push((place, vault, refused));
     }
     let (mut holders, mut news, mut all) = (Vec::new(), false, true);
     for n in 0..places.len() {
-        // A place that the account has left is still good as a source.
+        // A place that the account has left, or everybody, is still good as a source.
         if !goes_to(&places[n].0) {
             continue;
         }

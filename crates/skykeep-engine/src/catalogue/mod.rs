@@ -40,7 +40,7 @@ pub use error::Error;
 pub use family::{Fill, KnownComputer, KnownFamily, KnownMember};
 pub use history::{Happened, Held, Outcome, Size};
 pub use hosts::HostFacts;
-pub use places::{Confirmation, PlaceFacts};
+pub use places::{Confirmation, Holds, PlaceFacts};
 pub use problems::{Standing, Subject};
 pub use runs::{RUNS_KEPT, RunHistory};
 pub use snapshots::SnapshotRow;

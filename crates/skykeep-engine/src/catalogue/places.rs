@@ -21,6 +21,19 @@ pub struct PlaceFacts {
     pub free: Option<u64>,
 }
 
+/// What a place holds of everything that is kept, as last confirmed, over all accounts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Holds {
+    /// Snapshots that it lacks.
+    pub lacks: u64,
+    /// When the first of them was taken.
+    pub lacks_since: Option<Timestamp>,
+    /// Accounts whose newest snapshot it has.
+    pub newest: u64,
+    /// Snapshots that no other place has.
+    pub only_here: u64,
+}
+
 /// That a place held a snapshot, verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmation {
@@ -136,11 +149,14 @@ impl Catalogue {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// How many snapshots a place lacks, and of how many accounts it has the newest. What it lacks of the accounts that
-    /// have `left` is not counted.
-    pub fn holds(&self, place: &str, left: &[Did]) -> Result<(u64, u64), Error> {
-        let sql = "SELECT count(*) FILTER (WHERE NOT held AND NOT gone), count(*) FILTER (WHERE held AND newest) FROM (
-                     SELECT EXISTS (SELECT 1 FROM confirmations c WHERE c.did = s.did AND c.id = s.id AND c.place = ?1) held,
+    /// What a place holds of everything that is kept, and what it lacks. What it lacks of the accounts that have `left` is
+    /// not counted.
+    pub fn holds(&self, place: &str, left: &[Did]) -> Result<Holds, Error> {
+        let sql = "SELECT count(*) FILTER (WHERE NOT held AND NOT gone), min(taken) FILTER (WHERE NOT held AND NOT gone),
+                     count(*) FILTER (WHERE held AND newest), count(*) FILTER (WHERE held AND NOT elsewhere) FROM (
+                     SELECT taken,
+                       EXISTS (SELECT 1 FROM confirmations c WHERE c.did = s.did AND c.id = s.id AND c.place = ?1) held,
+                       EXISTS (SELECT 1 FROM confirmations c WHERE c.did = s.did AND c.id = s.id AND c.place <> ?1) elsewhere,
                        position = (SELECT max(position) FROM snapshots n WHERE n.did = s.did) newest,
                        s.did IN (SELECT value FROM json_each(?2)) gone
                      FROM snapshots s)";
@@ -149,7 +165,23 @@ impl Catalogue {
         let mut statement = connection.prepare_cached(sql)?;
         let left: Vec<&str> = left.iter().map(Did::as_str).collect();
         let left = to_json("snapshots", &left)?;
-        Ok(statement.query_row([place, &left], |row| Ok((count(row, 0)?, count(row, 1)?)))?)
+        Ok(statement.query_row([place, &left], |row| {
+            Ok(Holds {
+                lacks: count(row, 0)?,
+                lacks_since: row.get::<_, Option<i64>>(1)?.map(time),
+                newest: count(row, 2)?,
+                only_here: count(row, 3)?,
+            })
+        })?)
+    }
+
+    /// How many snapshots the first of two places is known to hold and the second is not.
+    pub fn still_to_move(&self, from: &str, to: &str) -> Result<u64, Error> {
+        let sql = "SELECT count(*) FROM confirmations a WHERE a.place = ?1 AND NOT EXISTS (
+                     SELECT 1 FROM confirmations b WHERE b.did = a.did AND b.id = a.id AND b.place = ?2)";
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(sql)?;
+        Ok(statement.query_row([from, to], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()))?)
     }
 
     /// Whether a place lacks a snapshot of an account.

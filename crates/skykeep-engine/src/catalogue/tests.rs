@@ -202,6 +202,19 @@ fn places_of_a_snapshot_are_those_that_confirmed_it() {
     let lacks = |place: &str, did: &Did| catalogue.lacks(place, did).unwrap();
     assert!(!lacks("home", &alice()) && lacks("drive", &alice()) && lacks("new", &alice()));
     assert!(!lacks("new", &bob()), "what was never kept is lacking nowhere");
+    let holds = |place: &str| {
+        let holds = catalogue.holds(place, &[]).unwrap();
+        (holds.lacks, holds.lacks_since.is_some(), holds.newest, holds.only_here)
+    };
+    assert_eq!(holds("home"), (0, false, 1, 1));
+    assert_eq!(holds("drive"), (1, true, 0, 0));
+    assert_eq!(holds("new"), (2, true, 0, 0));
+    let still = |from: &str, to: &str| catalogue.still_to_move(from, to).unwrap();
+    // What somebody else's account has there moves too.
+    assert_eq!(
+        (still("home", "drive"), still("drive", "home"), still("new", "home")),
+        (2, 0, 0)
+    );
     let all: Vec<_> = catalogue
         .snapshots(&alice())
         .unwrap()

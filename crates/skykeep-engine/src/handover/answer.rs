@@ -59,6 +59,9 @@ impl Engine {
                 Reply::Place(on_heap(|| self.add_bucket(&bucket, &keys, name)).await?)
             }
             Request::TestPlace { place } => Reply::Tested(on_heap(|| self.test_place(&place)).await?),
+            Request::RetirePlace { place } => Reply::Place(self.retire_place(&place).await?),
+            Request::ResumePlace { place } => Reply::Place(self.resume_place(&place).await?),
+            Request::MovePlace { place, to } => Reply::Place(self.move_place(&place, &to).await?),
             Request::RemovePlace { place } => {
                 self.remove_place(&place).await?;
                 Reply::Done

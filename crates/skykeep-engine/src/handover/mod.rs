@@ -82,6 +82,23 @@ pub enum Request {
         /// Its id, name, folder or address.
         place: String,
     },
+    /// Let backups go to a place no more.
+    RetirePlace {
+        /// Its id, name, folder or address.
+        place: String,
+    },
+    /// Let them go there again, or call its move off.
+    ResumePlace {
+        /// Its id, name, folder or address.
+        place: String,
+    },
+    /// Let another place stand in for one, once it has all that this one holds.
+    MovePlace {
+        /// Its id, name, folder or address.
+        place: String,
+        /// The same of the other.
+        to: String,
+    },
     /// Forget a place.
     RemovePlace {
         /// Its id, name or folder.

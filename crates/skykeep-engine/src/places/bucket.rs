@@ -17,7 +17,7 @@ use crate::api::{AddressOf, BucketAbilities, BucketAddress, Place, PlaceTest, Pr
 use crate::engine::Inner;
 use crate::error::BucketField;
 use crate::keys::{self, SecretName};
-use crate::settings::{self, At};
+use crate::settings::{self, At, Role};
 use crate::{Engine, Error, blocking, problem};
 
 /// For how long an open bucket is believed to be the one it was.
@@ -267,6 +267,7 @@ impl Engine {
             at: At::S3(settings),
             added: now,
             share: None,
+            role: Role::Active,
         };
         if inner.settings().place(place.vault.as_str()).is_some() {
             return Err(Error::PlaceKnown {

@@ -3,6 +3,7 @@
 mod bucket;
 mod check;
 mod keys;
+mod leaving;
 mod open;
 mod take_over;
 mod under_way;
@@ -11,7 +12,6 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use skykeep_atproto::Did;
 use skykeep_vault::{FolderStore, Vault};
 use tracing::info;
 
@@ -19,11 +19,11 @@ pub use self::bucket::providers;
 pub(crate) use self::bucket::{Buckets, is_here, settings_of};
 pub use self::keys::{BucketKeys, HandedIn};
 pub(crate) use self::open::{LOOK_PATIENCE, READ_PATIENCE, open, open_lately};
-use crate::api::{Event, Place, PlaceKind, PlaceState};
+use crate::api::{Event, Place, PlaceKind, PlaceRole, PlaceState};
 use crate::engine::unknown;
 use crate::error::What;
 use crate::machine::drive::{self, OnThisComputer};
-use crate::settings::At;
+use crate::settings::{At, Role};
 use crate::{Engine, Error, drives, settings, spots};
 
 impl Engine {
@@ -77,6 +77,7 @@ impl Engine {
             },
             added: now,
             share: None,
+            role: Role::Active,
         };
         let known = self.inner.change_settings(|settings| {
             let known = settings.place(place.vault.as_str()).is_some();
@@ -143,9 +144,8 @@ impl Engine {
             Err(_) => (PlaceState::Absent, None),
         };
         let id = place.vault.to_string();
-        let left = |account: settings::Account| account.left.contains(&place.vault).then_some(account.did);
-        let left: Vec<Did> = inner.settings().accounts.into_iter().filter_map(left).collect();
-        let (facts, (behind, accounts)) = inner
+        let left = inner.settings().have_left(&place.vault);
+        let (facts, holds) = inner
             .ask(move |catalogue| Ok((catalogue.place(&id)?.unwrap_or_default(), catalogue.holds(&id, &left)?)))
             .await?;
         let checking = inner
@@ -169,8 +169,22 @@ impl Engine {
             free: free.or(facts.free),
             removable: place.drive().is_some(),
             busy: state == PlaceState::Ready && (checking || inner.runs.any_writing()),
-            behind,
-            accounts,
+            behind: holds.lacks,
+            behind_since: holds.lacks_since.map(Timestamp::as_millisecond),
+            accounts: holds.newest,
+            last_listed: facts.last_listed.map(Timestamp::as_millisecond),
+            only_here: holds.only_here,
+            role: match place.role {
+                Role::Active => PlaceRole::Active,
+                Role::Retired => PlaceRole::Retired,
+                Role::Moves { to, .. } => PlaceRole::Moves {
+                    to: inner
+                        .settings()
+                        .place(to.as_str())
+                        .map(|to| to.name.clone())
+                        .unwrap_or_default(),
+                },
+            },
         })
     }
 }

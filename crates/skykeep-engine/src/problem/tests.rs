@@ -216,6 +216,12 @@ fn every_error() -> Vec<Error> {
         Error::OnlyThere {
             name: "Family drive".to_owned(),
         },
+        Error::LastPlace {
+            name: "Cloud".to_owned(),
+        },
+        Error::NoMove {
+            name: "Cloud".to_owned(),
+        },
         Error::PlaceKeys {
             name: "Cloud".to_owned(),
         },
@@ -306,6 +312,7 @@ fn every_code_has_its_three_texts_filled_and_plain() {
     problems.push(overdue("alice.test", 1));
     problems.push(place_away("Drive", 8));
     problems.push(mended("Drive", 2));
+    problems.push(moved("Drive", "/media/drive", "Cloud"));
     problems.push(opened_damaged(Path::new("/media/drive"), 2, "a list"));
     let mut seen = BTreeSet::new();
     for problem in problems {

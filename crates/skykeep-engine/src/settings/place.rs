@@ -21,6 +21,25 @@ pub(crate) struct Place {
     pub added: Timestamp,
     /// Bytes that each account may use before that is said; without, everyone has the same part of what there is.
     pub share: Option<u64>,
+    /// What backups do with it.
+    pub role: Role,
+}
+
+/// What backups do with a place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// They go there.
+    #[default]
+    Active,
+    /// They go there no more; what it holds is read as ever.
+    Retired,
+    /// They go there until the other place has all of it, which then stands in for it.
+    Moves {
+        /// The other place.
+        to: VaultId,
+        /// When that was asked for.
+        since: Timestamp,
+    },
 }
 
 /// Where a place is.
@@ -38,6 +57,11 @@ pub(crate) enum At {
 }
 
 impl Place {
+    /// Whether backups go there.
+    pub(crate) fn is_written(&self) -> bool {
+        self.role != Role::Retired
+    }
+
     /// Its folder, if it is in one.
     pub(crate) fn folder(&self) -> Option<&Path> {
         match &self.at {
@@ -83,6 +107,12 @@ struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     drive: Option<PathBuf>,
     added: Timestamp,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    retired: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moves_to: Option<VaultId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moves_since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     share: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,12 +128,21 @@ impl TryFrom<Written> for Place {
             (None, None, Some(settings)) => At::S3(settings),
             _ => return Err("a place has either a folder or s3"),
         };
+        let role = match (written.retired, written.moves_to) {
+            (true, _) => Role::Retired,
+            (false, Some(to)) => Role::Moves {
+                to,
+                since: written.moves_since.unwrap_or(written.added),
+            },
+            (false, None) => Role::Active,
+        };
         Ok(Self {
             vault: written.vault,
             name: written.name,
             at,
             added: written.added,
             share: written.share,
+            role,
         })
     }
 }
@@ -114,6 +153,10 @@ impl From<Place> for Written {
             At::Folder { folder, drive } => (Some(folder), drive, None),
             At::S3(settings) => (None, None, Some(settings)),
         };
+        let (moves_to, moves_since) = match place.role {
+            Role::Moves { to, since } => (Some(to), Some(since)),
+            Role::Active | Role::Retired => (None, None),
+        };
         Self {
             vault: place.vault,
             name: place.name,
@@ -121,6 +164,9 @@ impl From<Place> for Written {
             drive,
             added: place.added,
             share: place.share,
+            retired: place.role == Role::Retired,
+            moves_to,
+            moves_since,
             s3,
         }
     }
