@@ -250,6 +250,27 @@ pub(crate) async fn test_place(app: App, desk: TheDesk<'_>, id: String) -> Answe
     Ok(desk.engine(&app).await?.test_place(&id).await?)
 }
 
+/// Lets backups go to a place no more. What it holds is read as ever.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn retire_place(app: App, desk: TheDesk<'_>, id: String) -> Answer<Place> {
+    Ok(desk.engine(&app).await?.retire_place(&id).await?)
+}
+
+/// Lets backups go to a place again, or calls its move off.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn resume_place(app: App, desk: TheDesk<'_>, id: String) -> Answer<Place> {
+    Ok(desk.engine(&app).await?.resume_place(&id).await?)
+}
+
+/// Lets another place stand in for one, once it has all that this one holds.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn move_place(app: App, desk: TheDesk<'_>, id: String, to: String) -> Answer<Place> {
+    Ok(desk.engine(&app).await?.move_place(&id, &to).await?)
+}
+
 /// Forgets a place. What it holds stays.
 #[tauri::command]
 #[specta::specta]

@@ -81,11 +81,15 @@ export const place = (more = {}) => ({
   this_computer: true,
   last_seen: NOW - MINUTE,
   last_checked: null,
+  last_listed: NOW - MINUTE,
   free: 212_000_000_000,
   removable: false,
   busy: false,
   behind: 0,
+  behind_since: null,
   accounts: 1,
+  only_here: 0,
+  role: { is: 'active' },
   ...more,
 });
 

@@ -82,6 +82,9 @@ export const backend = {
   addBucket: (bucket: BucketAddress, keys: TypedKeys, name: string | null) =>
     ask(commands.addBucket(bucket, keys, name)),
   testPlace: (id: string) => ask(commands.testPlace(id)),
+  retirePlace: (id: string) => ask(commands.retirePlace(id)),
+  resumePlace: (id: string) => ask(commands.resumePlace(id)),
+  movePlace: (id: string, to: string) => ask(commands.movePlace(id, to)),
   removePlace: (id: string) => ask(commands.removePlace(id)),
   openPlace: (id: string) => ask(commands.openPlace(id)),
 

@@ -61,6 +61,12 @@ export const commands = {
 	addBucket: (bucket: BucketAddress, keys: TypedKeys, name: string | null) => typedError<Place, Refused>(__TAURI_INVOKE("add_bucket", { bucket, keys, name })),
 	/**  Tests a place that is set up. What is wrong is in the answer. */
 	testPlace: (id: string) => typedError<PlaceTest, Refused>(__TAURI_INVOKE("test_place", { id })),
+	/**  Lets backups go to a place no more. What it holds is read as ever. */
+	retirePlace: (id: string) => typedError<Place, Refused>(__TAURI_INVOKE("retire_place", { id })),
+	/**  Lets backups go to a place again, or calls its move off. */
+	resumePlace: (id: string) => typedError<Place, Refused>(__TAURI_INVOKE("resume_place", { id })),
+	/**  Lets another place stand in for one, once it has all that this one holds. */
+	movePlace: (id: string, to: string) => typedError<Place, Refused>(__TAURI_INVOKE("move_place", { id, to })),
 	/**  Forgets a place. What it holds stays. */
 	removePlace: (id: string) => typedError<null, Refused>(__TAURI_INVOKE("remove_place", { id })),
 	/**  Opens a place's folder in the system's file manager; false when none could be started. */
@@ -653,8 +659,16 @@ export type Place = {
 	busy: boolean,
 	/**  Snapshots that are kept elsewhere and are still to be copied to it, over all accounts. */
 	behind: number,
+	/**  When the first of them was taken: what is older is all there. `None` when it lacks nothing. */
+	behind_since: number | null,
 	/**  Accounts whose newest snapshot it holds. */
 	accounts: number,
+	/**  When what it holds was last listed. */
+	last_listed: number | null,
+	/**  Snapshots that no other place is known to hold, over all accounts. */
+	only_here: number,
+	/**  What backups do with it. */
+	role: PlaceRole,
 };
 
 /**  What a place is. */
@@ -663,6 +677,17 @@ export type PlaceKind =
 "folder" | 
 /**  A bucket of S3-compatible storage. */
 "bucket";
+
+/**  What backups do with a place. */
+export type PlaceRole = 
+/**  They go there. */
+{ is: "active" } | 
+/**  They go there no more; what it holds is read as ever. */
+{ is: "retired" } | 
+/**  They go there until another place has all that it holds, which then stands in for it. */
+{ is: "moves"; 
+/**  What people call the other place; empty when it is a place no more. */
+to: string };
 
 /**  Whether a place can be used now. */
 export type PlaceState = 

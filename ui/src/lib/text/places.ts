@@ -4,8 +4,9 @@ import type { BucketAbilities, Place } from '$lib/bindings';
 import { t } from '.';
 import type { Standing, Tone } from './standing';
 
-/** How a place is, at a glance. An absent drive is no fault. */
-export function toneOfPlace({ state, busy }: Place): Tone {
+/** How a place is, at a glance. An absent drive is no fault, nor one that backups no longer go to. */
+export function toneOfPlace({ state, busy, role }: Place): Tone {
+  if (role.is === 'retired') return 'plain';
   switch (state) {
     case 'ready':
       return busy ? 'accent' : 'safe';
@@ -20,7 +21,8 @@ export function toneOfPlace({ state, busy }: Place): Tone {
 }
 
 /** How a place is, in words. While it is written to, that is what matters. */
-export function stateOfPlace({ kind, state, busy, removable }: Place): string {
+export function stateOfPlace({ kind, state, busy, removable, role }: Place): string {
+  if (role.is === 'retired' && !busy) return t('place.retired');
   if (kind === 'bucket' && state === 'absent') return t('place.unreachable');
   if (state === 'ready' && busy) return t(removable ? 'place.busy' : 'places.busy');
   return t(`place.${state}`);
@@ -42,7 +44,8 @@ export function meaningOf(can: BucketAbilities | null): { tone: Tone; text: stri
 }
 
 /** The first line of the page of places. */
-export function standingOfPlaces(places: Place[]): Standing {
+export function standingOfPlaces(all: Place[]): Standing {
+  const places = all.filter(({ role }) => role.is !== 'retired');
   const count = places.length;
   const needing = places.filter((place) => toneOfPlace(place) === 'needs').length;
   const absent = places.filter(({ state }) => state === 'absent').length;
