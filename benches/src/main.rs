@@ -6,6 +6,7 @@
 //!
 //! A section is a function that takes the bench and adds its table and its goals; `SECTIONS` lists them.
 
+mod deliver;
 mod keep;
 mod processes;
 mod race;
@@ -37,7 +38,7 @@ pub(crate) struct Bench {
 type Section = fn(&mut Bench) -> Outcome<()>;
 
 /// Name, the programs that it lets run, and what prints it.
-const SECTIONS: [(&str, &[&str], Section); 5] = [
+const SECTIONS: [(&str, &[&str], Section); 6] = [
     (
         "verify",
         &["ours", "peer-repo-stream", "peer-atrium", "peer-jacquard"],
@@ -46,6 +47,7 @@ const SECTIONS: [(&str, &[&str], Section); 5] = [
     ("write", &["ours"], sections::write),
     ("increment", &["ours"], sections::increment),
     ("keep", &["ours-keep"], keep::keep),
+    ("deliver", &["ours-deliver"], deliver::deliver),
     ("window", &["ours-keep"], window::window),
 ];
 

@@ -68,6 +68,14 @@ pub(crate) fn memory(root: u32) -> Outcome<Memory> {
     }
 }
 
+/// The most memory that a process has had so far, in bytes; `None` once it has ended.
+pub(crate) fn peak(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
 /// How often each thread of a process and of all below it has gone to sleep so far: each time something had woken it.
 pub(crate) fn switches(root: u32) -> BTreeMap<PathBuf, u64> {
     let threads = family(root).into_iter().flat_map(|pid| {

@@ -27,6 +27,9 @@ impl Traffic {
     }
 }
 
+/// How a request begins.
+const METHODS: [&[u8]; 5] = [b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE "];
+
 #[derive(Debug, Default)]
 struct Counters {
     requests: AtomicU64,
@@ -97,8 +100,8 @@ fn connect(client: TcpStream, server: SocketAddr, counters: &Arc<Counters>) -> i
     thread::spawn(move || {
         pass(from_client, to_server, |bytes| {
             up.sent.fetch_add(bytes.len() as u64, Relaxed);
-            // Ours are written at once, each after the answer to the one before.
-            if bytes.starts_with(b"GET ") || bytes.starts_with(b"POST ") {
+            // A head is written at once, after the answer to the request before.
+            if METHODS.iter().any(|method| bytes.starts_with(method)) {
                 up.requests.fetch_add(1, Relaxed);
             }
         });

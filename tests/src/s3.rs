@@ -260,6 +260,11 @@ fn make_weed_bucket(filer: u16, name: &str) -> io::Result<()> {
     ask(filer, "POST", &format!("/buckets/{name}/"), "").map(drop)
 }
 
+/// The rclone that was installed, to copy with. Errors: `NotFound` when `tests/s3/setup.mjs` has not been run.
+pub fn rclone() -> io::Result<PathBuf> {
+    program(Kind::Rclone)
+}
+
 /// An installed program. Errors: `NotFound`.
 fn program(kind: Kind) -> io::Result<PathBuf> {
     let hash = Sha256::digest(WANTED);

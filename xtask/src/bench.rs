@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: the verifier beside other libraries, on the same generated accounts; an account through its first
-//! hours; and the window on a desktop.
+//! hours, and its way to a folder and a bucket beside rclone's; and the window on a desktop.
 //!
 //! `benches/` is a package of its own, with its own lock file and build folder: what it compares with never enters
 //! the product's dependencies, and no ordinary build waits for it.
@@ -22,7 +22,7 @@ pub(crate) fn bench(project: &Project, request: &Request) -> Outcome<()> {
     if !request.rest.is_empty() {
         run.arg("--").args(&request.rest);
     }
-    let mut needs = vec![Need::Compilers, Need::Network];
+    let mut needs = vec![Need::Compilers, Need::Network, Need::S3Servers];
     let desktop = if with_window(&request.rest) {
         needs.extend([Need::Window, Need::WindowPackages, Need::Desktop]);
         needs::make_sure(project, request, &needs)?;
