@@ -392,6 +392,16 @@ fn an_outline_of_something_else_proves_nothing() {
     for len in 0..bytes.len() {
         assert_eq!(Outline::from_bytes(&bytes[..len]), None, "cut at {len}");
     }
+    // Of a large one, which is hashed while it is read.
+    let large = Kept::of(&made(7, 20_000)).outline;
+    let bytes = large.to_bytes();
+    assert!(bytes.len() > 256 << 10 && Outline::from_bytes(&bytes) == Some(large));
+    for at in (0..bytes.len()).step_by(bytes.len() / 50) {
+        let mut spoilt = bytes.clone();
+        spoilt[at] ^= 1;
+        assert_eq!(Outline::from_bytes(&spoilt), None, "byte {at}");
+        assert_eq!(Outline::from_bytes(&bytes[..at]), None, "cut at {at}");
+    }
 }
 
 #[test]
