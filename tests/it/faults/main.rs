@@ -14,6 +14,8 @@ mod killed;
 mod leaving;
 mod liar;
 mod lies;
+mod moody;
+mod servers;
 mod staging;
 
 use std::path::Path;
