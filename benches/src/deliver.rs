@@ -138,6 +138,7 @@ struct Stage {
 impl Stage {
     fn set(bench: &Bench, pictures: usize) -> Outcome<Self> {
         eprintln!("starting SeaweedFS, and making an account with {pictures} pictures");
+        fs::create_dir_all(&bench.files)?;
         let server = S3Server::start(Kind::SeaweedFs)?;
         let relay = Relay::before(&server.endpoint())?;
         let stage = Self {
