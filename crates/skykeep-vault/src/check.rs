@@ -1,8 +1,9 @@
-//! Checking: every file is read and hashed, and what is wrong is said together with what it hurts and what is still
-//! whole.
+//! Checking: every file is read and hashed, or as much as was asked for, and what is wrong is said together with what it
+//! hurts and what is still whole.
 //!
 //! A check changes nothing. What it reports is what [`crate::heal`] goes by.
 
+mod reading;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,6 +21,8 @@ use crate::read::{Finding, MAX_CHAIN, Snapshot};
 use crate::store::Depth;
 use crate::vault::Vault;
 
+use reading::Selected;
+pub use reading::{Portion, Reached, Reading};
 pub use report::{AccountHealth, CheckReport, Damage, Fault, SnapshotHealth};
 
 /// Files read at once.
@@ -30,18 +33,42 @@ const AT_ONCE: usize = 4;
 enum State {
     Read(u64, Checksum),
     Unreadable,
+    /// It is there, and of this length. Nobody looked into it.
+    Listed(u64),
 }
 
-/// Reads and hashes every file of a vault.
-///
-/// `watch` is called between files; `Break` ends in `Stopped`. Errors: those of the place as a whole.
+impl State {
+    /// Whether it can be a file of this length and hash, as far as is known.
+    fn can_be(self, of: (u64, Checksum)) -> bool {
+        match self {
+            Self::Read(size, sum) => (size, sum) == of,
+            Self::Listed(size) => size == of.0,
+            Self::Unreadable => false,
+        }
+    }
+}
+
+/// Reads and hashes every file of a vault: [`check_some`] of all.
 pub async fn check(
     vault: &Vault,
+    watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
+) -> Result<CheckReport, Error> {
+    check_some(vault, Reading::All, watch).await
+}
+
+/// Reads and hashes as much of a vault as `reading` says, and judges the rest by names and lengths.
+///
+/// `watch` is called between files. `Break` ends a portion there, and what was read is judged; every other check ends in
+/// `Stopped`. Errors: those of the place as a whole.
+pub async fn check_some(
+    vault: &Vault,
+    reading: Reading<'_>,
     watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
 ) -> Result<CheckReport, Error> {
     let listing = vault.store().list(&StorePath::root(), Depth::All).await?;
     let mut inspection = Inspection {
         vault,
+        twin: reading.twin(),
         states: HashMap::new(),
         damages: BTreeMap::new(),
     };
@@ -53,12 +80,18 @@ pub async fn check(
     let mut files = Vec::new();
     for (path, size) in listing.files {
         match path.as_str().parse::<VaultFile>() {
-            Ok(file) => files.push((file, size)),
+            Ok(file) => {
+                inspection.states.insert(file.clone(), State::Listed(size));
+                report.of_bytes += size;
+                files.push((path, file, size));
+            }
             Err(_) => report.foreign.push(path.to_string()),
         }
     }
-    let progress = inspection.read_all(files, watch).await?;
-    (report.files, report.bytes) = (progress.files, progress.bytes);
+    report.of_files = files.len() as u64;
+    let selected = reading.select(files);
+    let (progress, reached) = inspection.read(selected, reading.ends_early(), watch).await?;
+    (report.files, report.bytes, report.reached) = (progress.files, progress.bytes, reached);
     inspection.guides().await?;
     for account in vault.accounts().await? {
         report.accounts.push(inspection.account(account).await?);
@@ -69,6 +102,7 @@ pub async fn check(
 
 struct Inspection<'a> {
     vault: &'a Vault,
+    twin: Option<&'a Vault>,
     states: HashMap<VaultFile, State>,
     damages: BTreeMap<VaultFile, Damage>,
 }
@@ -88,26 +122,37 @@ struct ListHealth {
 }
 
 impl Inspection<'_> {
-    async fn read_all(
+    /// Reads and hashes files, and answers how much that was and where it ended.
+    async fn read(
         &mut self,
-        files: Vec<(VaultFile, u64)>,
+        selected: Selected,
+        ends_early: bool,
         watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
-    ) -> Result<Progress, Error> {
+    ) -> Result<(Progress, Reached), Error> {
+        let Selected { files, first, to_end } = selected;
         let mut progress = Progress {
             of_files: files.len() as u64,
             of_bytes: files.iter().map(|(_, size)| size).sum(),
             ..Progress::default()
         };
         let vault = self.vault;
-        let mut reads = stream::iter(files)
-            .map(|(file, _)| async move {
+        let mut reached = Reached::Nowhere;
+        // In their order: what was reached says that all before it was read.
+        let mut reads = stream::iter(files.into_iter().enumerate())
+            .map(|(number, (file, _))| async move {
                 let state = read(vault, &file).await;
-                (file, state)
+                (number, file, state)
             })
-            .buffer_unordered(AT_ONCE);
-        while let Some((file, state)) = reads.next().await {
-            // Gone since it was listed: a manifest that names it will tell.
-            let Some(state) = state? else { continue };
+            .buffered(AT_ONCE);
+        while let Some((number, file, state)) = reads.next().await {
+            if number >= first {
+                reached = Reached::Path(file.path());
+            }
+            let Some(state) = state? else {
+                // Gone since it was listed: a manifest that names it will tell.
+                self.states.remove(&file);
+                continue;
+            };
             progress.files += 1;
             match state {
                 State::Read(size, sum) => {
@@ -116,14 +161,17 @@ impl Inspection<'_> {
                         note(&mut self.damages, &file, Fault::Damaged);
                     }
                 }
-                State::Unreadable => note(&mut self.damages, &file, Fault::Unreadable),
+                State::Unreadable | State::Listed(_) => note(&mut self.damages, &file, Fault::Unreadable),
             }
             self.states.insert(file, state);
             if watch(progress).is_break() {
-                return Err(Error::Stopped);
+                return match ends_early {
+                    true => Ok((progress, reached)),
+                    false => Err(Error::Stopped),
+                };
             }
         }
-        Ok(progress)
+        Ok((progress, if to_end { Reached::End } else { reached }))
     }
 
     /// `README.txt` and `recover.py`, which carry no hash: the vault file says what they held.
@@ -144,9 +192,9 @@ impl Inspection<'_> {
                     continue;
                 };
                 match self.states.get(&guide_file) {
-                    Some(State::Read(size, sum)) if (*size, *sum) == (guide.size, guide.sum) => {}
-                    Some(State::Read(..)) => note(&mut self.damages, &guide_file, Fault::Damaged),
                     Some(State::Unreadable) => {}
+                    Some(state) if state.can_be((guide.size, guide.sum)) => {}
+                    Some(_) => note(&mut self.damages, &guide_file, Fault::Damaged),
                     None => note(&mut self.damages, &guide_file, Fault::Missing),
                 }
             }
@@ -155,7 +203,10 @@ impl Inspection<'_> {
     }
 
     async fn account(&mut self, account: AccountFolder) -> Result<AccountHealth, Error> {
-        let mut snapshots = self.vault.snapshots(&account).await?;
+        let mut snapshots = self
+            .vault
+            .snapshots_by(&account, |name| self.nearest(&account, name))
+            .await?;
         let mut unreadable = self.set_aside(&account);
         for finding in std::mem::take(&mut snapshots.findings) {
             match finding {
@@ -192,6 +243,16 @@ impl Inspection<'_> {
             snapshots: health,
             findings: snapshots.findings,
         })
+    }
+
+    /// Where a manifest or a list is read: in the twin, unless something is wrong with it here.
+    fn nearest(&self, account: &AccountFolder, file: &AccountFile) -> &Vault {
+        let file = VaultFile::Account {
+            account: account.clone(),
+            file: file.clone(),
+        };
+        let sound = self.states.contains_key(&file) && !self.damages.contains_key(&file);
+        self.twin.filter(|_| sound).unwrap_or(self.vault)
     }
 
     /// Manifests that were set aside and never written anew: healing was cut off in between.
@@ -261,7 +322,17 @@ impl Inspection<'_> {
             file: file.clone(),
         };
         let mut health = ListHealth::default();
-        let read = match self.vault.list(account, list).await {
+        let twin = self.nearest(account, &list.name);
+        let here = self.states.get(&in_account(&list.name));
+        let near = match here.is_some_and(|here| here.can_be((list.size, list.sum))) {
+            true if !twin.is(self.vault.id()) => twin.list(account, list).await.ok(),
+            _ => None,
+        };
+        let read = match near {
+            Some(read) => Ok(read),
+            None => self.vault.list(account, list).await,
+        };
+        let read = match read {
             Ok(read) => read,
             Err(error) if error.is_of_place() => return Err(error),
             Err(error) => {
@@ -282,8 +353,8 @@ impl Inspection<'_> {
             }
             let file = in_account(&object.name);
             let fault = match self.states.get(&file) {
-                Some(State::Read(size, sum)) if (*size, *sum) == (object.size, object.sum) => continue,
-                Some(State::Read(..)) => Fault::Damaged,
+                Some(state) if state.can_be((object.size, object.sum)) => continue,
+                Some(State::Read(..) | State::Listed(_)) => Fault::Damaged,
                 Some(State::Unreadable) => Fault::Unreadable,
                 None => Fault::Missing,
             };

@@ -27,7 +27,9 @@ mod vault;
 mod version;
 mod write;
 
-pub use check::{AccountHealth, CheckReport, Damage, Fault, SnapshotHealth, check};
+pub use check::{
+    AccountHealth, CheckReport, Damage, Fault, Portion, Reached, Reading, SnapshotHealth, check, check_some,
+};
 pub use content::Content;
 pub use deliver::{Delivered, Progress, deliver};
 pub use error::Error;

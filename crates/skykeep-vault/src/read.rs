@@ -139,10 +139,28 @@ impl Vault {
     ///
     /// Errors: those of the place as a whole; what is wrong with single manifests is among the findings.
     pub async fn snapshots(&self, account: &AccountFolder) -> Result<Snapshots, Error> {
+        self.snapshots_by(account, |_| self).await
+    }
+
+    /// As [`Vault::snapshots`]; each manifest from the vault that `nearest` names, or from here when that has none.
+    pub(crate) async fn snapshots_by<'a>(
+        &'a self,
+        account: &AccountFolder,
+        nearest: impl Fn(&AccountFile) -> &'a Vault,
+    ) -> Result<Snapshots, Error> {
         let (names, mut findings) = self.snapshot_names(account).await?;
         let mut read = Vec::with_capacity(names.len());
         for name in names {
-            match self.snapshot(account, &name).await {
+            let near = nearest(&AccountFile::Snapshot(name));
+            let snapshot = match near.is(self.id()) {
+                true => None,
+                false => near.snapshot(account, &name).await.ok(),
+            };
+            let snapshot = match snapshot {
+                Some(snapshot) => Ok(snapshot),
+                None => self.snapshot(account, &name).await,
+            };
+            match snapshot {
                 Ok(snapshot) => read.push(snapshot),
                 Err(error) if error.is_of_place() => return Err(error),
                 Err(error) => findings.push(Finding::Unreadable { name, error }),

@@ -9,6 +9,7 @@ mod deliver;
 mod exfat;
 mod hostile;
 mod names;
+mod portions;
 mod recover;
 #[cfg(target_os = "linux")]
 mod s3;

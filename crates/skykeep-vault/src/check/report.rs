@@ -1,5 +1,6 @@
 //! What a check says.
 
+use super::Reached;
 use crate::layout::{AccountFolder, SnapshotName, VaultFile};
 use crate::list::Object;
 use crate::read::Finding;
@@ -11,6 +12,12 @@ pub struct CheckReport {
     pub files: u64,
     /// Bytes that were read.
     pub bytes: u64,
+    /// Files that the vault has.
+    pub of_files: u64,
+    /// Their bytes.
+    pub of_bytes: u64,
+    /// Where the reading ended.
+    pub reached: Reached,
     /// Everything that is not as it should be, ordered by path.
     pub damages: Vec<Damage>,
     /// Files, folders and links that are not the vault's. Harmless; nobody looks into them.

@@ -9,7 +9,7 @@ use skykeep_atproto::Cid;
 use super::Snapshot;
 use crate::Error;
 use crate::folder::run;
-use crate::layout::{AccountFile, AccountFolder};
+use crate::layout::{AccountFile, AccountFolder, SnapshotName, StorePath};
 use crate::list::{Kind, List, MAX_OBJECTS, MissingBlob, Object, Rows};
 use crate::manifest::ListRef;
 use crate::vault::Vault;
@@ -97,6 +97,44 @@ impl Vault {
             )),
             None => Ok(contents),
         }
+    }
+
+    /// Where everything lies that snapshots after `held` name and `held` does not: what a delivery had to bring. Without
+    /// one, or when it is not here, that is everything.
+    ///
+    /// A snapshot whose lists cannot be read is left out. Errors: those of the place as a whole.
+    pub async fn named_after(
+        &self,
+        account: &AccountFolder,
+        held: Option<&SnapshotName>,
+    ) -> Result<BTreeSet<StorePath>, Error> {
+        let snapshots = self.snapshots(account).await?.sound;
+        let at = snapshots.iter().position(|snapshot| Some(&snapshot.name) == held);
+        let (before, after) = snapshots.split_at(at.map_or(0, |at| at + 1));
+        let (mut lists, mut had, mut named) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let held = before.last().map(|snapshot| (snapshot, true));
+        for (snapshot, is_held) in held.into_iter().chain(after.iter().map(|snapshot| (snapshot, false))) {
+            let names = if is_held { &mut had } else { &mut named };
+            names.insert(account.file(&AccountFile::Snapshot(snapshot.name)));
+            for list in &snapshot.manifest.lists {
+                let chain = match self.chain(account, list, |name| lists.contains(name)).await {
+                    Ok(chain) => chain,
+                    Err(error) if error.is_of_place() => return Err(error),
+                    Err(error) => {
+                        tracing::warn!(name = %snapshot.name, %error, "what it names is not known");
+                        continue;
+                    }
+                };
+                for (list, read) in chain {
+                    names.insert(account.file(&list.name));
+                    lists.insert(list.name);
+                    if let Rows::Objects(objects) = read.rows {
+                        names.extend(objects.iter().map(|object| account.file(&object.name)));
+                    }
+                }
+            }
+        }
+        Ok(named.difference(&had).cloned().collect())
     }
 
     /// The lists from `head` to its oldest ancestor, or to the first that `known` says yes to, which is not read.
