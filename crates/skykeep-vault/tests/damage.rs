@@ -15,7 +15,7 @@ use crate::account::{Account, files, folder_vault, now, on, read_back, scratch, 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// A vault of three hours, with something in every folder that this version writes.
-async fn three_hours(root: &Path) -> (Vault, Account, Vec<Snapshot>) {
+pub(crate) async fn three_hours(root: &Path) -> (Vault, Account, Vec<Snapshot>) {
     let key = writer_key(1);
     let vault = folder_vault(root, &key).await;
     let mut account = Account::new("alice", 51, 60);
@@ -73,12 +73,13 @@ const VAULTS: usize = 4;
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_file_flipped_cut_and_lost_is_found_and_healed() {
     let seed = Seeded::of_run().number();
-    let rounds = if exhaustive() { 10_000 } else { 300 };
+    let rounds = if exhaustive() { 10_000 } else { 500 };
     let mut going = JoinSet::new();
     for vault in 0..VAULTS {
         going.spawn(async move {
             let patient = Patient::new().await;
             assert!(rounds > patient.files.len());
+            patient.has_every_kind();
             for round in (vault..rounds).step_by(VAULTS) {
                 patient.round(seed, round).await;
             }
@@ -122,6 +123,43 @@ impl Patient {
         }
     }
 
+    /// What this version writes is all there to be hurt.
+    fn has_every_kind(&self) {
+        let kind = |file: &VaultFile| match file {
+            VaultFile::Readme | VaultFile::Recover => "guide",
+            VaultFile::Vault { .. } => "vault",
+            VaultFile::Damaged { .. } => "damaged",
+            VaultFile::Account { file, .. } => match file {
+                AccountFile::Snapshot(_) => "manifest",
+                AccountFile::List { .. } => "list",
+                AccountFile::Repo { .. } => "repository",
+                AccountFile::Blob { .. } | AccountFile::SealedBlob { .. } => "blob",
+                AccountFile::Identity { .. } => "identity",
+                AccountFile::Rejected { .. } => "rejected",
+                AccountFile::Reason { .. } => "reason",
+                AccountFile::Private { .. }
+                | AccountFile::Key { .. }
+                | AccountFile::Journal { .. }
+                | AccountFile::Damaged { .. } => "other",
+            },
+        };
+        let kinds: BTreeSet<&str> = self.files.iter().map(|(file, _)| kind(file)).collect();
+        let all = [
+            "blob",
+            "guide",
+            "identity",
+            "list",
+            "manifest",
+            "reason",
+            "rejected",
+            "repository",
+            "vault",
+        ];
+        assert_eq!(kinds, BTreeSet::from(all));
+        let repos = self.files.iter().filter(|(file, _)| kind(file) == "repository");
+        assert!(repos.count() > 1, "a base and increments");
+    }
+
     /// Hurts one file: in the first rounds each of them, then any. Finds it, heals it, and all is as it was.
     async fn round(&self, seed: u64, round: usize) {
         let mut seeded = Seeded::new(seed.wrapping_add(round as u64));
@@ -150,6 +188,17 @@ impl Patient {
         // Every snapshot that does not need the file is said to be whole, and is.
         for health in &report.accounts[0].snapshots {
             assert_eq!(health.is_whole(), !needing.contains(&health.name), "{case}: {health:?}");
+        }
+        // None is trusted: what needs a file that is not what it was does not read back.
+        let hurt = self
+            .snapshots
+            .iter()
+            .filter(|snapshot| needing.contains(&snapshot.name));
+        for snapshot in hurt {
+            let manifest = self.vault.snapshot(&snapshot.manifest.account, &snapshot.name).await;
+            if manifest.is_ok() {
+                assert!(read_back(&self.vault, snapshot).await.is_err(), "{case}: read back");
+            }
         }
         if round.is_multiple_of(10) {
             let whole = self
