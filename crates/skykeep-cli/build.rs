@@ -25,7 +25,20 @@ const SHARED: &[(&str, &[&str])] = &[
         ],
     ),
     ("window.places", &["none"]),
-    ("window.place", &["behind_by", "free", "moving", "retired"]),
+    (
+        "window.place",
+        &[
+            "free",
+            "reading",
+            "portion",
+            "mending",
+            "asking",
+            "again",
+            "behind_by",
+            "moving",
+            "retired",
+        ],
+    ),
     (
         "window.family",
         &[

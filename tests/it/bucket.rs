@@ -101,7 +101,7 @@ async fn an_account_is_kept_in_a_bucket_and_read_back_from_it() {
     cli.document(0, &["backup", "alice.test"]);
     let kept = cli.document(0, &["status"])["accounts"][0]["kept"].clone();
     assert_eq!((&kept["state"], &kept["places"]), (&json!("complete"), &json!(1)));
-    let check = cli.document(0, &["check", "--place", "Cloud"])["checks"][0].clone();
+    let check = cli.document(0, &["check", "Cloud", "--read-all"])["checks"][0].clone();
     assert_eq!(
         (&check["damaged"], &check["touched_snapshots"]),
         (&json!([]), &json!([])),
@@ -207,7 +207,7 @@ async fn a_new_computer_reads_everything_back_from_the_bucket_alone() {
             "{place}"
         );
     }
-    for check in new.document(0, &["check"])["checks"].as_array().unwrap() {
+    for check in new.document(0, &["check", "--read-all"])["checks"].as_array().unwrap() {
         assert_eq!(
             (&check["damaged"], &check["touched_snapshots"]),
             (&json!([]), &json!([])),

@@ -56,9 +56,15 @@ async fn everything_can_be_done_from_a_terminal() {
     let compared = cli.document(0, &["compare", did, first, newest]);
     assert_eq!(compared["comparison"]["added"].as_array().unwrap().len(), 1);
     assert_eq!(compared["comparison"]["removed"].as_array().unwrap().len(), 0);
-    let checked = cli.document(0, &["check"]);
+    let checked = cli.document(0, &["check", "--read-all"]);
     assert_eq!(checked["checks"][0]["damaged"].as_array().unwrap().len(), 0);
     assert!(checked["checks"][0]["sound"].as_u64() > Some(0));
+    assert_eq!(checked["checks"][0]["how"], "read_all");
+    for (verb, how) in [("check", "names"), ("heal", "heal")] {
+        let looked = cli.document(0, &[verb])["checks"][0].clone();
+        assert_eq!((looked["how"].as_str(), looked["sound"].as_u64()), (Some(how), Some(0)));
+        assert_eq!(looked["files"], checked["checks"][0]["files"]);
+    }
 
     // A pause holds back what is scheduled, not what is asked for.
     let waits = || cli.document(0, &["status"])["accounts"][0]["waiting"].clone();
@@ -175,7 +181,7 @@ async fn a_backup_killed_anywhere_loses_nothing() {
         let backup = cli.start(&["backup", "--all"]);
         tokio::time::sleep(moment).await;
         backup.killed();
-        let checked = cli.document(0, &["check"]);
+        let checked = cli.document(0, &["check", "--read-all"]);
         assert_eq!(
             checked["checks"][0]["damaged"].as_array().unwrap().len(),
             0,
@@ -190,7 +196,7 @@ async fn a_backup_killed_anywhere_loses_nothing() {
     assert_eq!(kept["records"], account.records + 5);
     assert_eq!(kept["media"], account.blobs.len());
     assert_eq!(kept["places"], 1);
-    let checked = cli.document(0, &["check"]);
+    let checked = cli.document(0, &["check", "--read-all"]);
     assert_eq!(checked["checks"][0]["touched_snapshots"].as_array().unwrap().len(), 0);
 }
 

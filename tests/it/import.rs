@@ -381,7 +381,7 @@ async fn saved(network: &Network) -> (Account, Saved) {
 
 /// Everything in the place is what its name says.
 fn sound(cli: &Cli) {
-    let checked = cli.document(0, &["check"])["checks"][0].clone();
+    let checked = cli.document(0, &["check", "--read-all"])["checks"][0].clone();
     assert_eq!(
         (&checked["damaged"], &checked["touched_snapshots"]),
         (&json!([]), &json!([]))

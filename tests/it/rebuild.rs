@@ -103,7 +103,7 @@ async fn a_new_computer_goes_on_where_the_old_one_ended() {
         ids(&listed).ends_with(&ids(&known[0])),
         "what was known is still listed, in its order"
     );
-    let checked = new.document(0, &["check"])["checks"][0].clone();
+    let checked = new.document(0, &["check", "--read-all"])["checks"][0].clone();
     assert_eq!(
         (&checked["damaged"], &checked["touched_snapshots"]),
         (&json!([]), &json!([]))

@@ -47,7 +47,7 @@ async fn two_programs_work_with_one_data_folder() {
     let added = cli.document(0, &["place", "add", "folder", &second])["place"].clone();
     cli.document(0, &["backup", "alice.test"]);
     assert_eq!(
-        cli.document(0, &["check", "--place", &second])["checks"][0]["damaged"],
+        cli.document(0, &["check", "--read-all", "--place", &second])["checks"][0]["damaged"],
         json!([])
     );
     cli.document(0, &["place", "remove", added["id"].as_str().unwrap()]);
@@ -130,7 +130,7 @@ async fn no_secret_is_told_or_written_outside_of_its_file() {
     session.post("One more").await.unwrap();
     hear(&cli, 0, &["backup", "--all"]);
     hear(&cli, 0, &["status"]);
-    hear(&cli, 0, &["check"]);
+    hear(&cli, 0, &["check", "--read-all"]);
     let listed = cli.document(0, &["snapshots", "alice.test"])["snapshots"].clone();
     let id = |n: usize| listed[n]["id"].as_str().unwrap();
     hear(
@@ -287,7 +287,7 @@ async fn a_scheduler_killed_anywhere_loses_nothing() {
 
 /// Nothing in the place is damaged, and a snapshot (the newest, if none is named) is read back whole and proved.
 fn reads_back(cli: &Cli, did: &str, key: &str, snapshot: Option<&Value>) {
-    let checked = cli.document(0, &["check"])["checks"][0].clone();
+    let checked = cli.document(0, &["check", "--read-all"])["checks"][0].clone();
     assert_eq!(
         (&checked["damaged"], &checked["touched_snapshots"]),
         (&json!([]), &json!([]))

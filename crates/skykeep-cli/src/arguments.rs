@@ -64,10 +64,20 @@ pub(crate) enum Verb {
         /// The later snapshot
         later: String,
     },
-    /// Hash every kept file again and name what is damaged
+    /// Look whether everything is there, and prove manifests and lists; --read-all hashes every file and mends
     Check {
         /// Only this place: its id, name or folder
+        place: Option<String>,
+        /// The same, as an option
+        #[arg(long = "place", hide = true, conflicts_with = "place")]
+        of: Option<String>,
+        /// Hash every file again, and write what is damaged anew where another copy is in reach
         #[arg(long)]
+        read_all: bool,
+    },
+    /// Write what is damaged anew where another copy is in reach, and name the rest with what it hurts
+    Heal {
+        /// Only this place: its id, name or folder
         place: Option<String>,
     },
     /// Write a snapshot as plain files that any other tool reads

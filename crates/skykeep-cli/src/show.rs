@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use skykeep_engine::api::{
-    Account, Check, Damage, Kept, KeptState, Opened, OpenedKind, Phase, Place, PlaceRole, PlaceState, PlaceTest,
-    Problem, Progress, RunEnd, Snapshot, Waiting,
+    Account, Check, CheckHow, CheckStep, Checking, Damage, DamagedWhat, Kept, KeptState, Opened, OpenedKind, Phase,
+    Place, PlaceRole, PlaceState, PlaceTest, Problem, Progress, RunEnd, Snapshot, Waiting,
 };
-use skykeep_engine::{Ended, Exported, Imported, Reply, list, number, sentences, size};
+use skykeep_engine::{Ended, Exported, Imported, Reply, UnderWay, list, number, sentences, size};
 
 use crate::{family, output, said};
 
@@ -223,7 +223,10 @@ fn place(place: &Place) -> String {
     }
     parts.extend((place.behind > 0).then(|| said::window_place_behind_by(place.behind)));
     parts.extend(place.free.map(|free| said::window_place_free(size(free))));
-    parts.extend(place.last_checked.map(|at| said::window_ready_since(time(at))));
+    parts.extend(match (place.read_whole, place.last_checked) {
+        (Some(whole), _) => Some(said::check_read_whole(time(whole.from), time(whole.to))),
+        (None, checked) => checked.map(|at| said::window_ready_since(time(at))),
+    });
     format!("{}  {}  {}  ({})", place.name, place.path, list(&parts), place.id)
 }
 
@@ -278,15 +281,20 @@ fn end(end: &RunEnd) -> String {
 }
 
 fn check(check: &Check) -> Vec<String> {
+    let looked = match check.how {
+        CheckHow::ReadAll => said::check_sound(check.sound, size(check.bytes)),
+        CheckHow::Names | CheckHow::Heal => said::check_names(check.files),
+    };
     let mut lines = vec![
         said::check_of_place(check.place.as_str()),
-        format!("  {}", said::check_sound(check.sound, size(check.bytes))),
+        format!("  {looked}"),
         format!("  {}", said::check_damaged(check.damaged.len() as u64)),
         format!("  {}", said::check_whole(check.whole_snapshots)),
     ];
     let mended = check.mended.iter();
     lines.extend(mended.map(|name| format!("  {}", said::check_mended(name.as_str()))));
     lines.extend(check.damaged.iter().map(|damage| format!("  {}", damaged(damage))));
+    lines.extend((check.how != CheckHow::ReadAll).then(|| format!("  {}", said::check_not_all())));
     lines
 }
 
@@ -297,6 +305,8 @@ fn damaged(damage: &Damage) -> String {
         "unreadable" => said::check_file_unreadable(name),
         _ => said::check_file_damaged(name),
     }];
+    parts.extend((damage.what == DamagedWhat::Posts).then(said::check_holds_posts));
+    parts.extend(damage.record.as_deref().map(said::check_shown_by));
     parts.extend((!damage.snapshots.is_empty()).then(|| said::check_needed_by(list(&damage.snapshots))));
     list(&parts)
 }
@@ -376,18 +386,53 @@ impl Bars {
         Self { bar }
     }
 
-    pub(crate) fn show(&self, progress: &Progress) {
-        let mut parts = vec![match progress.phase {
+    pub(crate) fn show(&self, under_way: &UnderWay) {
+        match under_way {
+            UnderWay::Run(progress) => self.show_run(progress),
+            UnderWay::Check(checking) => self.show_check(checking),
+        }
+    }
+
+    fn show_check(&self, checking: &Checking) {
+        let what = match checking.step {
+            CheckStep::Reading => said::window_place_reading(),
+            CheckStep::Portion => said::window_place_portion(),
+            CheckStep::Mending => said::window_place_mending(),
+            CheckStep::Asking => said::window_place_asking(),
+            CheckStep::Again => said::window_place_again(),
+        };
+        let items = (checking.items, checking.items_total);
+        self.say(
+            what,
+            items,
+            (checking.bytes, checking.bytes_total),
+            checking.seconds_left,
+        );
+    }
+
+    fn show_run(&self, progress: &Progress) {
+        let what = match progress.phase {
             Phase::Asking => said::window_run_asking(),
             Phase::Fetching => said::window_run_fetching(),
             Phase::Verifying => said::window_run_verifying(),
             Phase::Keeping => said::window_run_keeping(),
             Phase::Media => said::window_run_media(),
             Phase::Delivering => said::window_run_delivering(),
-        }];
-        parts.extend(so_far(progress.items, progress.items_total, number));
-        parts.extend(so_far(progress.bytes, progress.bytes_total, size));
-        let left = progress.seconds_left;
+        };
+        let items = (progress.items, progress.items_total);
+        self.say(
+            what,
+            items,
+            (progress.bytes, progress.bytes_total),
+            progress.seconds_left,
+        );
+    }
+
+    /// What is done, how much of it, and how long it takes.
+    fn say(&self, what: String, items: (u64, Option<u64>), bytes: (u64, Option<u64>), left: Option<u32>) {
+        let mut parts = vec![what];
+        parts.extend(so_far(items.0, items.1, number));
+        parts.extend(so_far(bytes.0, bytes.1, size));
         parts.extend(left.map(|seconds| said::progress_left(u64::from(seconds))));
         self.bar.set_message(list(&parts));
         self.bar.tick();
@@ -486,14 +531,32 @@ mod tests {
             name: "blobs/x".to_owned(),
             state: state.to_owned(),
             snapshots: snapshots.iter().map(ToString::to_string).collect(),
+            what: DamagedWhat::Other,
+            record: None,
         };
         check(
             &damaged(&damage("missing", &["a", "b"])),
             "blobs/x is missing, needed by a, b",
         );
+        let picture = Damage {
+            what: DamagedWhat::Media,
+            record: Some("app.bsky.feed.post/3k".to_owned()),
+            ..damage("damaged", &["a"])
+        };
+        check(
+            &damaged(&picture),
+            "blobs/x is damaged, shown by app.bsky.feed.post/3k, needed by a",
+        );
+        let posts = Damage {
+            what: DamagedWhat::Posts,
+            ..damage("damaged", &[])
+        };
+        check(&damaged(&posts), "blobs/x is damaged, holds posts");
         check(&damaged(&damage("unreadable", &[])), "blobs/x cannot be read");
         let found = Check {
             place: "home".to_owned(),
+            how: CheckHow::ReadAll,
+            files: 2,
             sound: 1,
             bytes: 1_234_567,
             damaged: vec![damage("damaged", &[])],
@@ -509,7 +572,21 @@ mod tests {
             "  repo/y was damaged or missing, and is whole again from another copy",
             "  blobs/x is damaged",
         ];
-        assert_eq!(lines(&Reply::Checks(vec![found])), expected);
+        assert_eq!(lines(&Reply::Checks(vec![found.clone()])), expected);
+        let quick = Check {
+            how: CheckHow::Names,
+            damaged: Vec::new(),
+            mended: Vec::new(),
+            ..found
+        };
+        let expected = [
+            "home:",
+            "  2 files are there, by name and length; manifests and lists were read",
+            "  0 files damaged or missing",
+            "  2 snapshots can be read back whole",
+            "  Not every file was read: `check --read-all` does that",
+        ];
+        assert_eq!(lines(&Reply::Checks(vec![quick])), expected);
     }
 
     #[test]

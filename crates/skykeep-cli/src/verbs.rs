@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use skykeep_engine::api::{BucketAddress, Problem, RunEnd, Severity, Whose};
+use skykeep_engine::api::{BucketAddress, CheckHow, Problem, RunEnd, Severity, Whose};
 use skykeep_engine::{CancellationToken, Door, Engine, Error, HandedIn, Reply, Request, to_problem};
 use tracing::warn;
 
@@ -139,7 +139,14 @@ fn request(verb: Verb, handed_in: Option<&HandedIn>) -> Request {
             earlier,
             later,
         },
-        Verb::Check { place } => Request::Check { place },
+        Verb::Check { place, of, read_all } => Request::Check {
+            place: place.or(of),
+            how: if read_all { CheckHow::ReadAll } else { CheckHow::Names },
+        },
+        Verb::Heal { place } => Request::Check {
+            place,
+            how: CheckHow::Heal,
+        },
         Verb::Export { account, snapshot, to } => Request::Export {
             account,
             snapshot,

@@ -187,10 +187,11 @@ impl Engine {
         let inner = &self.inner;
         let did = account.did.clone();
         let subject = Subject::Account(did.clone());
-        let (facts, latest, standing) = inner
+        let (facts, latest, standing, sample) = inner
             .ask(move |catalogue| {
                 let facts = catalogue.account(&did)?.unwrap_or_default();
-                Ok((facts, catalogue.latest(&did)?, catalogue.problems()?))
+                let sample = catalogue.sample(&did)?;
+                Ok((facts, catalogue.latest(&did)?, catalogue.problems()?, sample))
             })
             .await?;
         let history = inner.history(&account.did, now).await?;
@@ -253,6 +254,7 @@ impl Engine {
                     .holding(&account.did, &holding, latest.as_ref(), &standing, &home)
                     .await?,
                 identity_read: facts.identity_read.map(millis),
+                read_back: sample.filter(|sample| sample.whole).map(|sample| millis(sample.at)),
                 identity_bad: standing.iter().any(|standing| {
                     standing.subject == subject && problem::IDENTITY_BAD.contains(&standing.problem.code.as_str())
                 }),

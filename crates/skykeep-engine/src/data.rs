@@ -1,7 +1,7 @@
 //! The data folder: what Skykeep remembers on this computer, and the lock that makes it one engine's.
 //!
 //! `settings.toml`, `catalogue.db`, `staging/` (a vault), `incoming/` (downloads not yet proved), `outlines/` (what proofs
-//! left for the next ones), `keys/`, `logs/`, `engine.lock`, `engine.sock`. It is never on a drive that people unplug. Both faces use the same one.
+//! left for the next ones), `delivering/` (notes of what is on its way where), `keys/`, `logs/`, `engine.lock`, `engine.sock`. It is never on a drive that people unplug. Both faces use the same one.
 
 use std::env;
 use std::fs::{self, File, TryLockError};
@@ -92,6 +92,11 @@ impl DataFolder {
     /// What proofs left for the next ones; made anew when it is not there.
     pub(crate) fn outlines(&self) -> PathBuf {
         self.root.join("outlines")
+    }
+
+    /// Notes of deliveries that are under way, or did not end cleanly.
+    pub(crate) fn delivering(&self) -> PathBuf {
+        self.root.join("delivering")
     }
 
     fn sweep_incoming(&self) -> Result<(), Error> {

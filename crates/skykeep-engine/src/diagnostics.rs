@@ -372,6 +372,9 @@ mod tests {
             last_listed: None,
             only_here: 0,
             role: PlaceRole::Active,
+            read_whole: None,
+            reading: None,
+            damaged: Vec::new(),
         };
         let run = |end| Run {
             did: did.clone(),

@@ -73,6 +73,8 @@ pub(crate) struct Inner {
     pub(crate) checking: Mutex<BTreeSet<VaultId>>,
     /// When it was last tried to read who is on the places.
     pub(crate) looked: Looked,
+    /// Whose turn it is to read places again.
+    pub(crate) round: Arc<tokio::sync::Mutex<()>>,
     incoming: AtomicU64,
     /// What accounts waited for at the last tick.
     waited: Mutex<Vec<Option<Waiting>>>,
@@ -118,6 +120,7 @@ impl Engine {
             drives: Mutex::default(),
             buckets: Buckets::default(),
             checking: Mutex::default(),
+            round: Arc::default(),
             machine: Arc::new(Mutex::new(Machine::new(now, loopback))),
             looked: Looked::default(),
             incoming: AtomicU64::new(0),
@@ -125,6 +128,7 @@ impl Engine {
             data,
         };
         let engine = Self { inner: Arc::new(inner) };
+        engine.inner.notes().take_over()?;
         engine.inner.find_places().await?;
         engine.take_stock(moved_aside.is_some()).await?;
         engine.tell_keychain(no_keychain, now).await?;
@@ -455,10 +459,7 @@ impl Inner {
             facts.last_listed = Some(now);
             facts.free = free;
             catalogue.set_place(&id, &facts)?;
-            catalogue.clear_except(
-                &Subject::Place(id),
-                &[problem::DAMAGE_FOUND, problem::MENDED, problem::MOVED],
-            )
+            catalogue.clear_except(&Subject::Place(id), &problem::OF_FILES)
         })
         .await?;
         let _ = self.events.send(Event::Places);

@@ -49,6 +49,12 @@ pub(crate) const MENDED: &str = "mended";
 /// A place whose backups are all in another now; it stands until a person was told.
 pub(crate) const MOVED: &str = "moved";
 
+/// A copy that was read back from a place was not whole; it stands until one is.
+pub(crate) const SAMPLE_FAILED: &str = "sample_failed";
+
+/// What is known of a place's files, whether or not the place is in reach.
+pub(crate) const OF_FILES: [&str; 4] = [DAMAGE_FOUND, MENDED, MOVED, SAMPLE_FAILED];
+
 /// A newer Skykeep left here what this one cannot read: catalogue, staging or settings.
 const NEWER: &str = "catalogue_newer";
 
@@ -107,6 +113,11 @@ pub(crate) fn moved(from: &str, path: &str, to: &str) -> Problem {
         .text("from", from)
         .text("path", path)
         .text("place", to)
+}
+
+/// What a person reads about a copy that does not read back.
+pub(crate) fn sample_failed(place: &str) -> Problem {
+    Problem::new(SAMPLE_FAILED, Danger, &[CheckNow, OpenPlace]).text("place", place)
 }
 
 /// What a person reads about damaged files in a place.

@@ -6,7 +6,8 @@
 //! - **Fresh**: the newest snapshot was confirmed against the host within three intervals, and copies of it are seen.
 //! - **Apart**: a place holds it that the system knows to be elsewhere than on this computer.
 //! - **Media**: none is missing, none is still to be fetched, and the places that hold them are what they were.
-//! - **Checked**: every place that holds it was hashed again within 30 days, and no damage stands.
+//! - **Checked**: every place that holds it was hashed again within 30 days, and no damage stands. Its date is that of the
+//!   oldest reading. Beside it stands when a copy was last read back whole.
 //! - **Identity**: the audit log (of a did:web: the document) was read and held, and nothing has been found against it.
 //! - **Recovery key**: never ready. Skykeep holds no such key and cannot see whether somebody else does.
 
@@ -26,6 +27,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) identity_read: Option<Millis>,
     /// Whether something stands against it.
     pub(crate) identity_bad: bool,
+    /// When the last sample was taken, if it was whole.
+    pub(crate) read_back: Option<Millis>,
 }
 
 /// A place that holds the newest snapshot.
@@ -91,6 +94,7 @@ pub(crate) fn of(facts: &Facts<'_>, now: Millis) -> Readiness {
             ),
             line(ReadyWhat::RecoveryKey, false, None),
         ],
+        read_back: facts.read_back,
     }
 }
 
@@ -119,6 +123,7 @@ mod tests {
             holding: holding.to_vec(),
             identity_read: identity.0,
             identity_bad: identity.1,
+            read_back: None,
         };
         of(&facts, NOW).lines
     }

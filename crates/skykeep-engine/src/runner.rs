@@ -76,7 +76,13 @@ impl Engine {
         loop {
             let now = Timestamp::now();
             let wait = match self.tick(now, &mut going).await {
-                Ok(dues) => schedule::next_tick(&dues, now),
+                Ok(dues) => {
+                    // Runs come first.
+                    if !dues.iter().any(|due| matches!(due, Due::Now | Due::Running)) {
+                        self.start_rounds(now);
+                    }
+                    schedule::next_tick(&dues, now)
+                }
                 Err(error) => {
                     error!(%error, "the scheduler could not look at what is due");
                     std::time::Duration::from_secs(60)
@@ -97,6 +103,8 @@ impl Engine {
         }
         self.inner.shutdown.cancel();
         while going.join_next().await.is_some() {}
+        // What is read again ends between two files.
+        drop(self.inner.round.lock().await);
     }
 
     /// Starts everything that is due at `now` and answers what is due when.

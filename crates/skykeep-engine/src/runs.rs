@@ -68,6 +68,11 @@ impl Runs {
         Some(reporter)
     }
 
+    /// Whether any run is under way.
+    pub(crate) fn any(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
     /// Asks a run to stop; false when there is none.
     pub(crate) fn stop(&self, did: &Did) -> bool {
         self.lock().get(did).map(|active| active.cancel.cancel()).is_some()

@@ -1,6 +1,7 @@
 //! Snapshots: listing them, comparing two, and writing one out for any other tool.
 
 mod face;
+mod sample;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

@@ -45,7 +45,7 @@ export const readiness = (unready = ['apart', 'media', 'checked', 'recovery_key'
     const known = line.ready || ['fresh', 'media'].includes(line.what);
     return { ...line, since: known ? since : null, count, total };
   });
-  return { lines };
+  return { lines, read_back: null };
 };
 
 /** Eight weeks and a day of an account that posts on most days and whose host was away for two. */

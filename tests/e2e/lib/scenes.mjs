@@ -534,6 +534,8 @@ export const scenes = {
           'place-1': [
             {
               place: 'place-1',
+              how: 'read_all',
+              files: 1204,
               sound: 1204,
               bytes: 843_112_004,
               damaged: [],

@@ -50,6 +50,7 @@ export const readiness = (unready = ['recovery_key']) => ({
     count: what === 'media' ? 10 : 0,
     total: what === 'media' ? 10 : 0,
   })),
+  read_back: null,
 });
 
 /** @param {Partial<Account>} more @returns {Account} */
@@ -90,6 +91,9 @@ export const place = (more = {}) => ({
   accounts: 1,
   only_here: 0,
   role: { is: 'active' },
+  read_whole: null,
+  reading: null,
+  damaged: [],
   ...more,
 });
 

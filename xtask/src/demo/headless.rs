@@ -30,7 +30,7 @@ pub(super) fn show(stage: &Stage<'_>, once: bool) -> Outcome<()> {
         type_in(stage, &["status"])?;
     }
     type_in(stage, &["snapshots", first])?;
-    type_in(stage, &["check"])?;
+    type_in(stage, &["check", "--read-all"])?;
     let export = stage.results("export");
     type_in(stage, &["export", first, "--to", &export.display().to_string()])?;
     prove(stage, &export)?;

@@ -97,6 +97,9 @@ pub enum Whose {
 pub struct Readiness {
     /// What it takes, in the order in which people would look.
     pub lines: Vec<ReadyLine>,
+    /// When a copy was last read back from a place as its owner would get it, and was whole; `None` when the last one was
+    /// not, or none was.
+    pub read_back: Option<Millis>,
 }
 
 /// One thing that it takes to get an account back.

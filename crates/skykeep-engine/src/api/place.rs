@@ -42,6 +42,12 @@ pub struct Place {
     pub only_here: u64,
     /// What backups do with it.
     pub role: PlaceRole,
+    /// Between which times everything in it was last read again.
+    pub read_whole: Option<ReadWhole>,
+    /// How far it was read again since.
+    pub reading: Option<ReadSoFar>,
+    /// Files that are damaged or missing and could not be mended: the first [`NAMED`] of them.
+    pub damaged: Vec<Damage>,
 }
 
 /// What backups do with a place.
@@ -57,6 +63,29 @@ pub enum PlaceRole {
         /// What people call the other place; empty when it is a place no more.
         to: String,
     },
+}
+
+/// Damaged files that a place names.
+pub const NAMED: usize = 100;
+
+/// That everything in a place was read again and compared with what it must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct ReadWhole {
+    /// When the first file was read.
+    pub from: Millis,
+    /// When the last one was.
+    pub to: Millis,
+}
+
+/// How far a place was read again: a little every day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct ReadSoFar {
+    /// When the first file was read.
+    pub since: Millis,
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// Bytes of the whole place.
+    pub of_bytes: u64,
 }
 
 /// What a place is.
@@ -183,11 +212,13 @@ pub struct Checking {
 pub enum CheckStep {
     /// Reading and hashing every file.
     Reading,
+    /// Reading and hashing some of the files.
+    Portion,
     /// Writing what is damaged anew, from staging or from another place.
     Mending,
     /// Asking hosts for what is damaged and nobody in reach has whole; the runs that do so tell how far they are.
     Asking,
-    /// Reading and hashing every file once more.
+    /// Reading and hashing once more what was damaged.
     Again,
 }
 
@@ -196,6 +227,10 @@ pub enum CheckStep {
 pub struct Check {
     /// The place.
     pub place: String,
+    /// What was looked at.
+    pub how: CheckHow,
+    /// Files that are there.
+    pub files: u64,
     /// Files hashed and found as named.
     pub sound: u64,
     /// Bytes hashed.
@@ -219,6 +254,38 @@ pub struct Damage {
     pub state: String,
     /// Snapshots that need it.
     pub snapshots: Vec<String>,
+    /// What it is to a person.
+    pub what: DamagedWhat,
+    /// A record that shows it, where it is a picture or a video: the record's path.
+    pub record: Option<String>,
+}
+
+/// How thoroughly a place is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckHow {
+    /// Every file is read. What is damaged is mended.
+    #[default]
+    ReadAll,
+    /// Manifests and lists are read; of everything else the name and the length are looked at. Nothing is changed.
+    Names,
+    /// As `Names`, and what was found damaged before is read again. What is damaged is mended.
+    Heal,
+}
+
+/// What a damaged file is to a person.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum DamagedWhat {
+    /// A picture, a video, or whatever else a record shows.
+    Media,
+    /// Posts and everything else that is written.
+    Posts,
+    /// What is known of the identity.
+    Identity,
+    /// What Skykeep keeps beside them: manifests, lists, guides.
+    #[default]
+    Other,
 }
 
 /// A spot where backups could go: the usual folder, or a drive that is connected.

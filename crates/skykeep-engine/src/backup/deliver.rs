@@ -15,6 +15,7 @@ use tracing::{info, warn};
 use crate::catalogue::Subject;
 use crate::engine::Inner;
 use crate::places::open;
+use crate::rounds::notes::Note;
 use crate::runs::Reporter;
 use crate::settings::Place;
 use crate::{Error, problem};
@@ -126,9 +127,16 @@ async fn serve(
         go_on(reporter)
     };
     inner.sweep(vault, now).await;
-    let mut delivered = skykeep_vault::deliver(sources, vault, account, &mut watch)
-        .await
-        .map_err(at_place)?;
+    let note = note(inner, reporter, place).await?;
+    let delivered = skykeep_vault::deliver(sources, vault, account, &mut watch).await;
+    if let Some(note) = note {
+        match &delivered {
+            // A stop comes between two files.
+            Ok(_) | Err(skykeep_vault::Error::Stopped) => inner.notes().end(&note)?,
+            Err(_) => inner.notes().unclean(&note)?,
+        }
+    }
+    let mut delivered = delivered.map_err(at_place)?;
     info!(place = %place.name, files = delivered.files, bytes = delivered.bytes, "delivered");
     let (there, _) = vault.snapshot_names(account).await.map_err(at_place)?;
     let there: Vec<String> = there.iter().map(ToString::to_string).collect();
@@ -145,6 +153,20 @@ async fn serve(
             .await?;
     }
     Ok(delivered.files > 0)
+}
+
+/// Notes what is on its way, until it is there: should the power go, it is read again. `None` when nothing is.
+async fn note(inner: &Inner, reporter: &Reporter, place: &Place) -> Result<Option<Note>, Error> {
+    let (did, id) = (reporter.did().clone(), place.vault.to_string());
+    let (lacks, held) = inner
+        .ask(move |catalogue| Ok((catalogue.lacks(&id, &did)?, catalogue.newest_at(&id, &did)?)))
+        .await?;
+    let note = Note {
+        did: reporter.did().clone(),
+        place: place.vault,
+        held,
+    };
+    lacks.then(|| inner.notes().begin(&note).map(|()| note)).transpose()
 }
 
 /// Why the newest snapshot is not at a place, if it is not: then the place does not hold what the run made.

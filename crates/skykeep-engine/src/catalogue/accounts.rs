@@ -99,7 +99,7 @@ impl Catalogue {
     /// Forgets all about an account: its facts, snapshots, confirmations, runs and problems. Backups are not touched.
     pub fn forget_account(&self, did: &Did) -> Result<(), Error> {
         self.write(|transaction| {
-            for table in ["accounts", "snapshots", "confirmations", "runs"] {
+            for table in ["accounts", "snapshots", "confirmations", "runs", "samples"] {
                 transaction.execute(&format!("DELETE FROM {table} WHERE did = ?1"), [did.as_str()])?;
             }
             transaction.execute(

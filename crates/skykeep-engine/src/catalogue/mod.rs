@@ -19,7 +19,9 @@ mod history;
 mod hosts;
 mod places;
 mod problems;
+mod rounds;
 mod runs;
+mod samples;
 mod schema;
 mod snapshots;
 #[cfg(test)]
@@ -42,7 +44,9 @@ pub use history::{Happened, Held, Outcome, Size};
 pub use hosts::HostFacts;
 pub use places::{Confirmation, Holds, PlaceFacts};
 pub use problems::{Standing, Subject};
+pub use rounds::Round;
 pub use runs::{RUNS_KEPT, RunHistory};
+pub use samples::Sample;
 pub use snapshots::SnapshotRow;
 
 /// How long another program's transaction is waited for.

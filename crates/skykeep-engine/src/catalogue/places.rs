@@ -83,6 +83,7 @@ impl Catalogue {
             transaction.execute("DELETE FROM confirmations WHERE place = ?1", [place])?;
             transaction.execute("DELETE FROM families WHERE place = ?1", [place])?;
             transaction.execute("DELETE FROM fills WHERE place = ?1", [place])?;
+            transaction.execute("DELETE FROM rounds WHERE place = ?1", [place])?;
             transaction.execute(
                 "DELETE FROM problems WHERE subject = ?1",
                 [Subject::Place(place.to_owned()).to_string()],
@@ -191,6 +192,16 @@ impl Catalogue {
         let connection = self.lock();
         let mut statement = connection.prepare_cached(sql)?;
         Ok(statement.query_row([did.as_str(), place], |row| row.get(0))?)
+    }
+
+    /// The newest snapshot of an account that a place holds, verified.
+    pub fn newest_at(&self, place: &str, did: &Did) -> Result<Option<String>, Error> {
+        let sql = "SELECT s.id FROM snapshots s JOIN confirmations c ON c.did = s.did AND c.id = s.id
+                   WHERE s.did = ?1 AND c.place = ?2 ORDER BY s.position DESC LIMIT 1";
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached(sql)?;
+        let newest = statement.query_row([did.as_str(), place], |row| row.get(0));
+        Ok(newest.optional()?)
     }
 
     pub(super) fn confirmed_by_snapshot(&self, did: &Did) -> Result<HashMap<String, Vec<String>>, Error> {

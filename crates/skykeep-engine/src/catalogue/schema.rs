@@ -106,6 +106,21 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (place, day)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE rounds (
+        place TEXT PRIMARY KEY,
+        began INTEGER, reached TEXT,
+        bytes INTEGER NOT NULL, of_bytes INTEGER NOT NULL,
+        last INTEGER, whole_from INTEGER, whole_to INTEGER,
+        damaged TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE samples (
+        did TEXT PRIMARY KEY,
+        at INTEGER NOT NULL, place TEXT NOT NULL, whole INTEGER NOT NULL,
+        last_whole INTEGER, runs INTEGER
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Reads the version: 0 is a new, empty file.

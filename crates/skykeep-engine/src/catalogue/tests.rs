@@ -3,6 +3,7 @@
 mod history;
 mod opening;
 mod problems;
+mod rounds;
 mod runs;
 
 use std::collections::BTreeMap;

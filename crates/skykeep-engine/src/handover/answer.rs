@@ -2,16 +2,16 @@
 
 use skykeep_atproto::Did;
 
-use super::{Ended, Reply, Request};
-use crate::api::{Problem, Progress};
+use super::{Ended, Reply, Request, UnderWay};
+use crate::api::{Event, Problem};
 use crate::{Engine, Error, on_heap, problem};
 
 impl Engine {
-    /// Carries out a request, and tells `progress` what runs are doing meanwhile.
+    /// Carries out a request, and tells `progress` what runs and checks are doing meanwhile.
     pub async fn answer_with(
         &self,
         request: Request,
-        mut progress: impl FnMut(Progress) + Send,
+        mut progress: impl FnMut(UnderWay) + Send,
     ) -> Result<Reply, Problem> {
         let mut events = self.events();
         let mut answer = on_heap(|| self.answer(request));
@@ -20,8 +20,10 @@ impl Engine {
                 biased;
                 reply = &mut answer => return reply.map_err(|error| problem::to_problem(&error)),
                 event = events.recv() => {
-                    if let Ok(crate::api::Event::Run { progress: Some(now), .. }) = event {
-                        progress(now);
+                    match event {
+                        Ok(Event::Run { progress: Some(now), .. }) => progress(UnderWay::Run(now)),
+                        Ok(Event::Check { progress: Some(now), .. }) => progress(UnderWay::Check(now)),
+                        _ => {}
                     }
                 }
             }
@@ -95,7 +97,7 @@ impl Engine {
                 let did = self.find_account(&account).await?;
                 Reply::Comparison(on_heap(|| self.compare(&did, &earlier, &later)).await?)
             }
-            Request::Check { place } => Reply::Checks(on_heap(|| self.check(place.as_deref())).await?),
+            Request::Check { place, how } => Reply::Checks(on_heap(|| self.check_as(place.as_deref(), how)).await?),
             Request::Export {
                 account,
                 snapshot,

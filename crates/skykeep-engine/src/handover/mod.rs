@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{
-    Account, BucketAddress, Check, Comparison, Family, Millis, Opened, Place, PlaceTest, Problem, Progress, Run,
-    RunEnd, Snapshot, TakenAlong, Whose,
+    Account, BucketAddress, Check, CheckHow, Checking, Comparison, Family, Millis, Opened, Place, PlaceTest, Problem,
+    Progress, Run, RunEnd, Snapshot, TakenAlong, Whose,
 };
 use crate::diagnostics::Report;
 use crate::settings::Settings;
@@ -155,10 +155,13 @@ pub enum Request {
         /// The later snapshot.
         later: String,
     },
-    /// Hash every file of a place, or of all, again.
+    /// Look at the files of a place, or of all, again.
     Check {
         /// Its id, name or folder.
         place: Option<String>,
+        /// How thoroughly.
+        #[serde(default)]
+        how: CheckHow,
     },
     /// Write a snapshot as plain files.
     Export {
@@ -287,8 +290,8 @@ impl Door {
         }
     }
 
-    /// Has a request carried out. `progress` hears what the run under way is doing.
-    pub async fn ask(&self, request: Request, progress: impl FnMut(Progress) + Send) -> Result<Reply, Problem> {
+    /// Has a request carried out. `progress` hears what the run or the check under way is doing.
+    pub async fn ask(&self, request: Request, progress: impl FnMut(UnderWay) + Send) -> Result<Reply, Problem> {
         match self {
             Self::Here(engine) => engine.answer_with(request, progress).await,
             Self::There(there) => there.ask(request, progress).await,
@@ -296,11 +299,22 @@ impl Door {
     }
 }
 
+/// What is going on while a request is carried out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnderWay {
+    /// A run.
+    Run(Progress),
+    /// A check of a place.
+    Check(Checking),
+}
+
 /// One line from the engine that runs elsewhere.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
     Progress(Progress),
+    Checking(Checking),
     Reply(Reply),
     Problem(Problem),
 }

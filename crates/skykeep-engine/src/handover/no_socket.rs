@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Reply, Request, There};
-use crate::api::{Problem, Progress};
+use super::{Reply, Request, There, UnderWay};
+use crate::api::Problem;
 use crate::{CancellationToken, Engine, Error, problem};
 
 impl Engine {
@@ -22,7 +22,7 @@ impl There {
     pub(super) async fn ask(
         &self,
         _request: Request,
-        _progress: impl FnMut(Progress) + Send,
+        _progress: impl FnMut(UnderWay) + Send,
     ) -> Result<Reply, Problem> {
         let folder = self.socket.parent().map(Into::into).unwrap_or_default();
         Err(problem::to_problem(&Error::EngineRunning { folder }))

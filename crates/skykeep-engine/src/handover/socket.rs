@@ -12,8 +12,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
-use super::{Line, Reply, Request, There, socket_path};
-use crate::api::{Problem, Progress};
+use super::{Line, Reply, Request, There, UnderWay, socket_path};
+use crate::api::Problem;
 use crate::{CancellationToken, Engine, Error, problem};
 
 /// Longest line that is read, in bytes: the paths of a million changed records fit.
@@ -89,7 +89,12 @@ impl Engine {
         tokio::spawn(async move {
             let _doing = doing;
             // Progress may be dropped when the other side is slow; the end may not.
-            let progress = |now| drop(send.try_send(Line::Progress(now)));
+            let progress = |now| {
+                drop(send.try_send(match now {
+                    UnderWay::Run(now) => Line::Progress(now),
+                    UnderWay::Check(now) => Line::Checking(now),
+                }));
+            };
             let end = match engine.answer_with(request, progress).await {
                 Ok(reply) => Line::Reply(reply),
                 Err(problem) => Line::Problem(problem),
@@ -115,7 +120,7 @@ impl There {
     pub(super) async fn ask(
         &self,
         request: Request,
-        mut progress: impl FnMut(Progress) + Send,
+        mut progress: impl FnMut(UnderWay) + Send,
     ) -> Result<Reply, Problem> {
         let failed = |source: std::io::Error| problem::to_problem(&Error::data(&self.socket)(source));
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -133,7 +138,8 @@ impl There {
         }));
         while let Some(line) = lines.next().await {
             match serde_json::from_str(&line.map_err(failed)?).map_err(|error| failed(error.into()))? {
-                Line::Progress(now) => progress(now),
+                Line::Progress(now) => progress(UnderWay::Run(now)),
+                Line::Checking(now) => progress(UnderWay::Check(now)),
                 Line::Reply(reply) => return Ok(reply),
                 Line::Problem(problem) => return Err(problem),
             }

@@ -1,7 +1,7 @@
 //! Places: folders, drives and buckets where backups are kept, and what they are found to hold.
 
 mod bucket;
-mod check;
+pub(crate) mod check;
 mod keys;
 mod leaving;
 mod open;
@@ -19,7 +19,7 @@ pub use self::bucket::providers;
 pub(crate) use self::bucket::{Buckets, is_here, settings_of};
 pub use self::keys::{BucketKeys, HandedIn};
 pub(crate) use self::open::{LOOK_PATIENCE, READ_PATIENCE, open, open_lately};
-use crate::api::{Event, Place, PlaceKind, PlaceRole, PlaceState};
+use crate::api::{Event, NAMED, Place, PlaceKind, PlaceRole, PlaceState, ReadSoFar, ReadWhole};
 use crate::engine::unknown;
 use crate::error::What;
 use crate::machine::drive::{self, OnThisComputer};
@@ -145,9 +145,13 @@ impl Engine {
         };
         let id = place.vault.to_string();
         let left = inner.settings().have_left(&place.vault);
-        let (facts, holds) = inner
-            .ask(move |catalogue| Ok((catalogue.place(&id)?.unwrap_or_default(), catalogue.holds(&id, &left)?)))
+        let (facts, holds, mut round) = inner
+            .ask(move |catalogue| {
+                let facts = catalogue.place(&id)?.unwrap_or_default();
+                Ok((facts, catalogue.holds(&id, &left)?, catalogue.round(&id)?))
+            })
             .await?;
+        round.damaged.truncate(NAMED);
         let checking = inner
             .checking
             .lock()
@@ -185,6 +189,16 @@ impl Engine {
                         .unwrap_or_default(),
                 },
             },
+            read_whole: round.whole.map(|(from, to)| ReadWhole {
+                from: from.as_millisecond(),
+                to: to.as_millisecond(),
+            }),
+            reading: round.began.map(|began| ReadSoFar {
+                since: began.as_millisecond(),
+                bytes: round.bytes.min(round.of_bytes),
+                of_bytes: round.of_bytes,
+            }),
+            damaged: round.damaged,
         })
     }
 }

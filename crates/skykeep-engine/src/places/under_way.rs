@@ -21,19 +21,19 @@ pub(super) struct UnderWay<'a> {
 }
 
 impl<'a> UnderWay<'a> {
-    /// Begins to read every file. Told at once.
-    pub(super) fn begin(inner: &'a Inner, place: VaultId) -> Self {
+    /// Begins to read. Told at once.
+    pub(super) fn begin(inner: &'a Inner, place: VaultId, step: CheckStep) -> Self {
         let mut new = Self {
             inner,
             place,
-            step: CheckStep::Reading,
+            step,
             began: Instant::now(),
             told: Instant::now(),
         };
         new.all().insert(place);
         // From here on the drive is not to be unplugged.
         let _ = inner.events.send(Event::Places);
-        new.step(CheckStep::Reading);
+        new.step(step);
         new
     }
 
@@ -43,9 +43,9 @@ impl<'a> UnderWay<'a> {
         self.tell(Some(far(step, Progress::default(), Duration::ZERO)));
     }
 
-    /// Says how far the part is; `Break` when the engine is going down.
-    pub(super) fn go_on(&mut self, progress: Progress) -> ControlFlow<()> {
-        if self.inner.shutdown.is_cancelled() {
+    /// Says how far the part is; `Break` when `stops` says so.
+    pub(super) fn go_on(&mut self, progress: Progress, stops: &dyn Fn() -> bool) -> ControlFlow<()> {
+        if stops() {
             return ControlFlow::Break(());
         }
         if self.told.elapsed() >= TELL_EVERY {

@@ -313,6 +313,7 @@ fn every_code_has_its_three_texts_filled_and_plain() {
     problems.push(place_away("Drive", 8));
     problems.push(mended("Drive", 2));
     problems.push(moved("Drive", "/media/drive", "Cloud"));
+    problems.push(sample_failed("Drive"));
     problems.push(opened_damaged(Path::new("/media/drive"), 2, "a list"));
     let mut seen = BTreeSet::new();
     for problem in problems {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { place, tested } from '../../test/made-up';
-import { meaningOf, standingOfPlaces, stateOfPlace } from './places';
+import { MINUTE, NOW, place, tested } from '../../test/made-up';
+import { meaningOf, readSoFar, standingOfPlaces, stateOfPlace } from './places';
 
 const drive = place({ id: 'd', this_computer: false, removable: true });
 
@@ -34,6 +34,11 @@ test('a bucket that does not answer is not unplugged, and one that refuses needs
   expect(stateOfPlace({ ...bucket, state: 'absent' })).toMatch(/^Cannot be reached/);
   expect(stateOfPlace({ ...bucket, state: 'refused' })).toMatch(/^The storage refuses/);
   check([{ ...bucket, state: 'refused' }], 'needs', '1 place needs you.');
+});
+
+test('how far a place was read again', () => {
+  const reading = { since: NOW - 5 * MINUTE, bytes: 12_000_000, of_bytes: 48_000_000_000 };
+  expect(readSoFar(reading, NOW)).toBe('12 MB of 48 GB since 5 minutes ago');
 });
 
 test('what a server can is said as what it means', () => {

@@ -1,7 +1,8 @@
 // Places in words: how one is, and the one line for all of them.
 
-import type { BucketAbilities, Place } from '$lib/bindings';
+import type { BucketAbilities, Place, ReadSoFar } from '$lib/bindings';
 import { t } from '.';
+import { ago, size } from './format';
 import type { Standing, Tone } from './standing';
 
 /** How a place is, at a glance. An absent drive is no fault, nor one that backups no longer go to. */
@@ -26,6 +27,11 @@ export function stateOfPlace({ kind, state, busy, removable, role }: Place): str
   if (kind === 'bucket' && state === 'absent') return t('place.unreachable');
   if (state === 'ready' && busy) return t(removable ? 'place.busy' : 'places.busy');
   return t(`place.${state}`);
+}
+
+/** How much of a place was read again since when. */
+export function readSoFar({ since, bytes, of_bytes: whole }: ReadSoFar, now: number): string {
+  return t('place.read_so_far', { done: size(bytes), size: size(whole), when: ago(since, now) });
 }
 
 /** What a bucket's server can, and what that means for whoever keeps backups there. */

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import type { ReadyWhat } from '$lib/bindings';
-import { account, kept, nothing, NOW, readiness } from '../../test/made-up';
+import { account, kept, MINUTE, nothing, NOW, readiness } from '../../test/made-up';
 import { readinessOf, readinessOfAll, readyTitle } from './readiness';
 
 const lineOf = (what: ReadyWhat, given = account()) => readinessOf(given, NOW).lines.find((line) => line.what === what);
@@ -46,10 +46,17 @@ test('there is nothing to check before anything is kept', () => {
   expect(lineOf('checked', given)?.remedy).toBeUndefined();
 });
 
+test('beside the check stands when a copy was read back', () => {
+  const given = account({ readiness: { ...readiness(), read_back: NOW - 5 * MINUTE } });
+  expect(lineOf('checked', given)?.detail).toBe('checked 12 minutes ago · a copy was read back whole 5 minutes ago');
+  expect(lineOf('fresh', given)?.detail).not.toMatch('read back');
+});
+
 test('what was never checked is no warning and not green', () => {
   const given = account();
   const lines = given.readiness.lines.map((line) => ({ ...line, ready: false, since: null }));
-  for (const line of readinessOf({ ...given, readiness: { lines } }, NOW).lines) expect(line.tone).toBe('plain');
+  for (const line of readinessOf({ ...given, readiness: { lines, read_back: null } }, NOW).lines)
+    expect(line.tone).toBe('plain');
 });
 
 test('for several accounts a line is ready when it is for each of them', () => {

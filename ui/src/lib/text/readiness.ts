@@ -37,8 +37,15 @@ export function readyTitle(accounts: Pick<Account, 'whose'>[]): string {
 
 /** How ready one account is. */
 export function readinessOf(account: Account, now: number): ReadyAnswer {
-  const { lines } = account.readiness;
-  return answered(lines.map((line) => said(line, remedyFor(line, account), detailOf(line, now))));
+  const { lines, read_back: readBack } = account.readiness;
+  return answered(
+    lines.map((line) => {
+      const detail = detailOf(line, now);
+      const sample = line.what === 'checked' && readBack !== null;
+      const more = sample ? ` · ${t('ready.read_back', { when: ago(readBack, now) })}` : '';
+      return said(line, remedyFor(line, account), `${detail}${more}`);
+    }),
+  );
 }
 
 /** How ready all accounts are: a line is ready when it is for each of them. */
