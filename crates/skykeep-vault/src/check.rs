@@ -207,6 +207,14 @@ impl Inspection<'_> {
             .vault
             .snapshots_by(&account, |name| self.nearest(&account, name))
             .await?;
+        // What another writer has completed since was not listed with the files that it names.
+        snapshots.sound.retain(|snapshot| {
+            let file = AccountFile::Snapshot(snapshot.name);
+            self.states.contains_key(&VaultFile::Account {
+                account: account.clone(),
+                file,
+            })
+        });
         let mut unreadable = self.set_aside(&account);
         for finding in std::mem::take(&mut snapshots.findings) {
             match finding {
