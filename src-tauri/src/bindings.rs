@@ -41,6 +41,7 @@ pub(crate) fn builder() -> Builder<Wry> {
             commands::retire_place,
             commands::resume_place,
             commands::move_place,
+            commands::change_keys,
             commands::remove_place,
             commands::open_place,
             commands::back_up,

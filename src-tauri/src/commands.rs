@@ -271,6 +271,13 @@ pub(crate) async fn move_place(app: App, desk: TheDesk<'_>, id: String, to: Stri
     Ok(desk.engine(&app).await?.move_place(&id, &to).await?)
 }
 
+/// Replaces the keys to a place's bucket, once the new ones were tried.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn change_keys(app: App, desk: TheDesk<'_>, id: String, keys: TypedKeys) -> Answer<()> {
+    Ok(desk.engine(&app).await?.change_keys(&id, &keys.into()).await?)
+}
+
 /// Forgets a place. What it holds stays.
 #[tauri::command]
 #[specta::specta]

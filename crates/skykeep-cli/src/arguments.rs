@@ -230,6 +230,14 @@ pub(crate) enum PlaceVerb {
         #[arg(long)]
         to: String,
     },
+    /// Give a bucket other keys: they are asked for, tried, and kept in the keychain instead of the old ones
+    Keys {
+        /// Its id, name or address
+        place: String,
+        /// Read the access key and the secret key, a line each, from this open file descriptor instead of asking
+        #[arg(long, value_name = "FD")]
+        secrets_from: Option<u32>,
+    },
     /// Forget a place; what it holds stays
     Remove {
         /// Its id, name or folder

@@ -44,19 +44,22 @@ pub(crate) fn run(verb: Verb, json: bool) -> bool {
 
 /// Puts what a verb needs in secret where the engine finds it.
 fn hand_in(verb: &Verb) -> Result<Option<HandedIn>, NotHanded> {
-    let bucket = match verb {
+    let from = match verb {
         Verb::Place {
             verb: PlaceVerb::Add {
                 kind: PlaceKind::S3(bucket),
             },
-        } => bucket,
+        } => bucket.secrets_from,
+        Verb::Place {
+            verb: PlaceVerb::Keys { secrets_from, .. },
+        } => *secrets_from,
         Verb::Rebuild {
             elsewhere: Some(Elsewhere::S3(bucket)),
             ..
-        } => bucket,
+        } => bucket.secrets_from,
         _ => return Ok(None),
     };
-    let keys = secrets::bucket_keys(bucket.secrets_from).map_err(NotHanded::Read)?;
+    let keys = secrets::bucket_keys(from).map_err(NotHanded::Read)?;
     HandedIn::new(&keys).map(Some).map_err(NotHanded::Kept)
 }
 
@@ -123,6 +126,7 @@ fn request(verb: Verb, handed_in: Option<&HandedIn>) -> Request {
             PlaceVerb::Retire { place } => Request::RetirePlace { place },
             PlaceVerb::Resume { place } => Request::ResumePlace { place },
             PlaceVerb::Move { place, to } => Request::MovePlace { place, to },
+            PlaceVerb::Keys { place, secrets_from: _ } => Request::ChangeKeys { place, keys: keys() },
             PlaceVerb::List => Request::Places,
             PlaceVerb::Remove { place } => Request::RemovePlace { place },
         },

@@ -119,6 +119,12 @@ pub enum Error {
         /// What its owner calls it.
         name: String,
     },
+    /// A place that needs no keys was given some.
+    #[error("place {name:?} is a folder, which needs no keys")]
+    PlaceWithoutKeys {
+        /// What its owner calls it.
+        name: String,
+    },
     /// What was typed about a bucket cannot be right.
     #[error("{field:?} cannot be right")]
     BucketSetting {

@@ -61,7 +61,7 @@ const NEWER: &str = "catalogue_newer";
 /// The keychain did not answer when the engine opened; it stands until one does.
 pub(crate) const KEYCHAIN_FAILED: &str = "keychain_failed";
 
-use Action::{BackUpNow, CheckNow, ChoosePlace, ConfirmShrink, EnterDid, OpenPlace, ShowDetail, TryAgain};
+use Action::{BackUpNow, ChangeKeys, CheckNow, ChoosePlace, ConfirmShrink, EnterDid, OpenPlace, ShowDetail, TryAgain};
 use Severity::{Danger, NeedsYou, Note};
 
 /// What a person reads about a sudden loss.
@@ -169,7 +169,10 @@ pub fn to_problem(error: &Error) -> Problem {
         Error::OnlyThere { name } => Problem::new("only_there", NeedsYou, &[]).text("place", name),
         Error::LastPlace { name } => Problem::new("last_place", Note, &[ChoosePlace]).text("place", name),
         Error::NoMove { name } => Problem::new("no_move", Note, &[ChoosePlace]).text("place", name),
-        Error::PlaceKeys { name } => Problem::new("place_keys", NeedsYou, &[ShowDetail]).text("place", name),
+        Error::PlaceKeys { name } => {
+            Problem::new("place_keys", NeedsYou, &[ChangeKeys, ShowDetail]).text("place", name)
+        }
+        Error::PlaceWithoutKeys { name } => Problem::new("place_without_keys", Note, &[]).text("place", name),
         Error::BucketSetting { field } => Problem::new("bucket_setting", NeedsYou, &[]).with("field", of_field(*field)),
         Error::NoHost { did } => Problem::new("no_host", NeedsYou, &[TryAgain]).text("did", did),
         Error::BadIdentityLog { did, reason } => Problem::new("identity_log_bad", Danger, &[TryAgain, ShowDetail])

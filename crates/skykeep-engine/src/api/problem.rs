@@ -78,6 +78,8 @@ pub enum Action {
     EnterDid,
     /// Go on although it was paused.
     Resume,
+    /// Give a bucket that is a place other keys.
+    ChangeKeys,
 }
 
 /// A problem that stands until it is settled.

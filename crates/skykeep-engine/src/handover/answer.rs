@@ -64,6 +64,11 @@ impl Engine {
             Request::RetirePlace { place } => Reply::Place(self.retire_place(&place).await?),
             Request::ResumePlace { place } => Reply::Place(self.resume_place(&place).await?),
             Request::MovePlace { place, to } => Reply::Place(self.move_place(&place, &to).await?),
+            Request::ChangeKeys { place, keys } => {
+                let keys = self.handed_in(&keys).await?;
+                on_heap(|| self.change_keys(&place, &keys)).await?;
+                Reply::Done
+            }
             Request::RemovePlace { place } => {
                 self.remove_place(&place).await?;
                 Reply::Done

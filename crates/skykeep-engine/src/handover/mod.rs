@@ -99,6 +99,13 @@ pub enum Request {
         /// The same of the other.
         to: String,
     },
+    /// Replace the keys to a place's bucket.
+    ChangeKeys {
+        /// Its id, name or address.
+        place: String,
+        /// The keychain's entry with its new keys: see [`crate::HandedIn`].
+        keys: String,
+    },
     /// Forget a place.
     RemovePlace {
         /// Its id, name or folder.

@@ -184,7 +184,7 @@ impl Inner {
     }
 
     /// A store that was tested, and what its server can. Errors: `BucketSetting`, `Place`.
-    async fn examine(
+    pub(super) async fn examine(
         &self,
         settings: &S3Settings,
         keys: &BucketKeys,

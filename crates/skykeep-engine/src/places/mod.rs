@@ -5,6 +5,7 @@ pub(crate) mod check;
 mod keys;
 mod leaving;
 mod open;
+mod rekey;
 mod take_over;
 mod under_way;
 

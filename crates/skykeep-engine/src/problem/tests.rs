@@ -225,6 +225,9 @@ fn every_error() -> Vec<Error> {
         Error::PlaceKeys {
             name: "Cloud".to_owned(),
         },
+        Error::PlaceWithoutKeys {
+            name: "Home".to_owned(),
+        },
         Error::BucketSetting {
             field: BucketField::Endpoint,
         },

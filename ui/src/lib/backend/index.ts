@@ -85,6 +85,8 @@ export const backend = {
   retirePlace: (id: string) => ask(commands.retirePlace(id)),
   resumePlace: (id: string) => ask(commands.resumePlace(id)),
   movePlace: (id: string, to: string) => ask(commands.movePlace(id, to)),
+  /** Refused while the bucket does not take them; the old ones stay then. */
+  changeKeys: (id: string, keys: TypedKeys) => ask(commands.changeKeys(id, keys)),
   removePlace: (id: string) => ask(commands.removePlace(id)),
   openPlace: (id: string) => ask(commands.openPlace(id)),
 

@@ -48,6 +48,8 @@ export const commands = {
 	addBucket: (bucket: BucketAddress, keys: TypedKeys, name: string | null) => typedError<Place, Refused>(__TAURI_INVOKE("add_bucket", { bucket, keys, name })),
 	/**  Tests a place that is set up. What is wrong is in the answer. */
 	testPlace: (id: string) => typedError<PlaceTest, Refused>(__TAURI_INVOKE("test_place", { id })),
+	/**  Replaces the keys to a place's bucket, once the new ones were tried. */
+	changeKeys: (id: string, keys: TypedKeys) => typedError<null, Refused>(__TAURI_INVOKE("change_keys", { id, keys })),
 	/**  Forgets a place. What it holds stays. */
 	removePlace: (id: string) => typedError<null, Refused>(__TAURI_INVOKE("remove_place", { id })),
 	/**  Opens a place's folder in the system's file manager; false when none could be started. */
@@ -158,7 +160,9 @@ export type Action =
 /**  Type a DID or a profile address instead. */
 "enter_did" | 
 /**  Go on although it was paused. */
-"resume";
+"resume" | 
+/**  Give a bucket that is a place other keys. */
+"change_keys";
 
 /**  What a provider's address depends on. */
 export type AddressOf = 

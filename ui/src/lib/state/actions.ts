@@ -34,6 +34,7 @@ function ofAccount(app: App, did: string): Actions {
     choose_place: () => toPlaces(app),
     check_now: () => app.places.checkAll(),
     ...(first && { open_place: () => app.places.open(first.id) }),
+    change_keys: () => toKeys(app, refusing(app)),
     enter_did: () => app.route.go({ name: 'protect' }),
   };
 }
@@ -44,7 +45,22 @@ function ofPlace(app: App, id: string): Actions {
     check_now: () => app.places.check(id),
     try_again: () => app.places.check(id),
     choose_place: () => toPlaces(app),
+    change_keys: () => toKeys(app, id),
   };
+}
+
+/** The only bucket that refuses, or the only one there is. */
+function refusing(app: App): string | undefined {
+  const buckets = app.places.all.filter(({ kind }) => kind === 'bucket');
+  const refused = buckets.filter(({ state }) => state === 'refused');
+  const [only, more] = refused.length > 0 ? refused : buckets;
+  return more ? undefined : only?.id;
+}
+
+/** The page where buckets are given keys; it asks for those of one at once, if it is known which. */
+function toKeys(app: App, id: string | undefined): void {
+  if (id !== undefined) app.rekey.ask(id);
+  toPlaces(app);
 }
 
 /** The page that offers drives and folders. */

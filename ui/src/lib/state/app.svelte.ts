@@ -6,6 +6,7 @@ import { History } from './history.svelte';
 import { followSystem } from './look';
 import { Places } from './places.svelte';
 import { Preferences } from './preferences.svelte';
+import { Rekey } from './rekey.svelte';
 import { Route } from './route.svelte';
 import { Snapshots } from './snapshots.svelte';
 
@@ -15,6 +16,7 @@ export class App {
   readonly route = new Route();
   readonly accounts = new Accounts();
   readonly places = new Places();
+  readonly rekey = new Rekey();
   readonly snapshots = new Snapshots();
   readonly history = new History();
   readonly preferences = new Preferences();
