@@ -53,7 +53,7 @@ describe('axe finds nothing, and nothing scrolls sideways', () => {
 
 describe('every language has room, at 200 % too', () => {
   const wordy = ['start', 'found', 'where', 'happened-host', 'backup-imported', 'home-needs-you', 'kept-details', 'danger',
-    'stop-protecting', 'places-troubled', 'places-checked', 'places-bucket', 'family-page-troubled', 'bucket-wanting', 'bucket-good', 'recovery', 'settings', 'diagnostics']; // prettier-ignore
+    'stop-protecting', 'places-troubled', 'places-checked', 'places-bucket', 'places-keys', 'family-page-troubled', 'bucket-wanting', 'bucket-good', 'recovery', 'settings', 'diagnostics']; // prettier-ignore
   for (const locale of LOCALES) {
     for (const name of wordy) {
       test(`${name}, ${locale}`, () =>
@@ -263,6 +263,23 @@ describe('with the keyboard alone', () => {
       await page.getByRole('heading', { name: /Your backups go to/ }).waitFor();
       const added = [{ bucket: { ...bucket, prefix: 'skykeep' }, keys, name: null }];
       assert.deepEqual(await asked(page, 'add_bucket'), added);
+    }));
+
+  test('online storage: other keys are typed, refused, and taken', () =>
+    look('places-keys', {}, async (page) => {
+      assert.equal(await page.getByLabel('Secret key').getAttribute('type'), 'password');
+      await page.getByLabel('Secret key').fill('');
+      await page.getByLabel('Secret key').press('Enter');
+      assert.equal(await page.evaluate(() => document.activeElement?.labels?.[0]?.textContent), 'Secret key');
+      await page.evaluate(() => Object.assign(window.__engine.answers, { change_keys: { value: null } }));
+      await page.getByLabel('Secret key').fill('another secret');
+      await page.getByLabel('Secret key').press('Enter');
+      await page.getByRole('dialog').waitFor({ state: 'hidden' });
+      await page.getByText('Backups can go there.').waitFor();
+      const keys = (secret) => ({ id: 'place-4', keys: { access: 'AKIDEXAMPLE', secret } });
+      assert.deepEqual(await asked(page, 'change_keys'), [keys('not a real secret'), keys('another secret')]);
+      await page.getByRole('button', { name: 'Change keys…' }).press('Enter');
+      assert.equal(await page.getByLabel('Secret key').inputValue(), '');
     }));
 
   test('online storage: the first thing that is missing has the focus', () =>

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
-use skykeep_tests::cli::Cli;
+use skykeep_tests::cli::{Cli, wait};
 use skykeep_tests::keep::files_below;
 use skykeep_tests::network::{Network, SeedOptions, Server};
-use skykeep_tests::s3::{BUCKET, KEY, Kind, READER_KEY, READER_SECRET, S3Server, SECRET};
+use skykeep_tests::s3::{APP_KEY, APP_SECRET, BUCKET, KEY, Kind, READER_KEY, READER_SECRET, S3Server, SECRET};
 
 /// `place add s3`, with the keys on its standard input.
 fn add(cli: &Cli, server: &S3Server, bucket: &str, keys: (&str, &str)) -> (Option<i32>, Value) {
@@ -24,7 +24,7 @@ fn with_keys(
     server: &S3Server,
     verb: &[&str],
     (bucket, prefix): (&str, &str),
-    (key, secret): (&str, &str),
+    keys: (&str, &str),
 ) -> (Option<i32>, Value) {
     let endpoint = server.endpoint();
     let address = [
@@ -37,10 +37,13 @@ fn with_keys(
         prefix,
         "--name",
         "Cloud",
-        "--secrets-from",
-        "0",
     ];
-    let mut command = cli.command(&[&["--json"], verb, &address].concat());
+    told_keys(cli, &[verb, &address].concat(), keys)
+}
+
+/// A verb that reads keys, with them on its standard input.
+fn told_keys(cli: &Cli, verb: &[&str], (key, secret): (&str, &str)) -> (Option<i32>, Value) {
+    let mut command = cli.command(&[&["--json"], verb, &["--secrets-from", "0"]].concat());
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -217,13 +220,81 @@ async fn a_new_computer_reads_everything_back_from_the_bucket_alone() {
     assert_no_secret(&new);
 }
 
-/// The secret key is in no file of a computer: keys are in the keychain.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_were_stolen_are_changed_in_place_and_what_waited_is_delivered() {
+    let network = Network::start().await.unwrap();
+    let account = network
+        .seed(network.a(), SeedOptions::new("alice.test", 20))
+        .await
+        .unwrap();
+    let session = network.a().sign_in(&account).await.unwrap();
+    let mut server = S3Server::start(Kind::SeaweedFs).unwrap();
+    let cli = Cli::new(&network);
+    cli.document(0, &["account", "add", "alice.test"]);
+    cli.add_place();
+    let folder = cli.place().display().to_string();
+    assert_eq!(add(&cli, &server, BUCKET, (KEY, SECRET)).0, Some(0));
+    cli.document(0, &["backup", "alice.test"]);
+    let change = |place: &str, keys| told_keys(&cli, &["place", "keys", place], keys);
+    let cloud = || {
+        let places = cli.document(0, &["place", "list"])["places"].clone();
+        let all = places.as_array().unwrap();
+        all.iter().find(|place| place["name"] == "Cloud").unwrap().clone()
+    };
+
+    // Keys that do not do are refused, each for its reason, and the old ones go on.
+    for (place, keys, expected) in [
+        ("Cloud", (KEY, "another"), "server_secret"),
+        ("Cloud", ("AKIDNOBODY", SECRET), "server_key"),
+        ("Cloud", (READER_KEY, READER_SECRET), "server_forbidden"),
+        (folder.as_str(), (APP_KEY, APP_SECRET), "place_without_keys"),
+        ("nowhere", (APP_KEY, APP_SECRET), "not_found"),
+    ] {
+        let (exit, document) = change(place, keys);
+        assert_eq!((exit, code_of(&document)), (Some(1), expected), "{document}");
+    }
+    session.post("With the keys that stayed").await.unwrap();
+    cli.document(0, &["backup", "alice.test"]);
+    assert_eq!((&cloud()["state"], &cloud()["behind"]), (&json!("ready"), &json!(0)));
+
+    // Their owner ends them at the provider: what is new waits, and the problem leads to the keys.
+    server.end_key().unwrap();
+    session.post("While no keys were good").await.unwrap();
+    cli.command(&["backup", "alice.test"]).output().unwrap();
+    assert_eq!((&cloud()["state"], &cloud()["behind"]), (&json!("refused"), &json!(1)));
+    let test = cli.document(1, &["place", "test", "Cloud"])["test"]["problem"].clone();
+    assert_eq!(
+        (&test["code"], &test["actions"][0]),
+        (&json!("server_key"), &json!("change_keys"))
+    );
+
+    // New keys through an engine that runs: it delivers what waited, without being asked.
+    let running = cli.serve();
+    assert_eq!(
+        change("Cloud", (APP_KEY, APP_SECRET)),
+        (Some(0), json!({ "done": true }))
+    );
+    wait("what had to wait", || cloud()["behind"] == 0);
+    assert_eq!(cloud()["state"], "ready");
+    drop(running);
+    let check = cli.document(0, &["check", "--place", "Cloud"])["checks"][0].clone();
+    assert_eq!(
+        (&check["damaged"], &check["touched_snapshots"]),
+        (&json!([]), &json!([])),
+        "{check}"
+    );
+    assert_no_secret(&cli);
+}
+
+/// No secret key is in a file of a computer: keys are in the keychain.
 fn assert_no_secret(cli: &Cli) {
     for file in files_below(cli.home()) {
         let bytes = fs::read(cli.home().join(&file)).unwrap_or_default();
-        assert!(
-            !bytes.windows(SECRET.len()).any(|found| found == SECRET.as_bytes()),
-            "the secret is in {file:?}"
-        );
+        for secret in [SECRET, APP_SECRET] {
+            assert!(
+                !bytes.windows(secret.len()).any(|found| found == secret.as_bytes()),
+                "a secret is in {file:?}"
+            );
+        }
     }
 }

@@ -70,6 +70,8 @@ pub struct S3Server {
     /// S3 first; the others are SeaweedFS's own.
     ports: [u16; 4],
     encrypted: bool,
+    /// [`KEY`] is nobody's any more.
+    key_ended: bool,
     running: Option<Running>,
     folder: tempfile::TempDir,
 }
@@ -109,6 +111,7 @@ impl S3Server {
             kind,
             ports: free_ports()?,
             encrypted: certificate.is_some(),
+            key_ended: false,
             running: None,
             folder,
         };
@@ -178,6 +181,13 @@ impl S3Server {
             .collect())
     }
 
+    /// Ends [`KEY`], as its owner does who fears that it was stolen. SeaweedFS alone. Errors: as [`S3Server::start`].
+    pub fn end_key(&mut self) -> io::Result<()> {
+        self.key_ended = true;
+        self.kill()?;
+        self.start_again()
+    }
+
     /// Starts it again, with its old port and everything it kept, and waits until it listens.
     pub fn start_again(&mut self) -> io::Result<()> {
         let program = program(self.kind)?;
@@ -193,7 +203,7 @@ impl S3Server {
                 "serve s3 --addr 127.0.0.1:{s3} --auth-key {KEY},{SECRET} --vfs-cache-mode off --config /dev/null data"
             ),
             Kind::SeaweedFs => {
-                fs::write(self.folder.path().join("s3.json"), weed_identities())?;
+                fs::write(self.folder.path().join("s3.json"), weed_identities(self.key_ended))?;
                 let encrypted = match self.encrypted {
                     true => "-s3.cert.file=chain.pem -s3.key.file=key.pem -s3.domainName=localhost",
                     false => "",
@@ -243,7 +253,7 @@ fn listens(port: u16) -> io::Result<()> {
 }
 
 /// Who may do what. Source: SeaweedFS, "Amazon S3 API", static configuration.
-fn weed_identities() -> String {
+fn weed_identities(key_ended: bool) -> String {
     let identity = |name: &str, key: &str, secret: &str, actions: &str| {
         format!(
             r#"{{"name":"{name}","credentials":[{{"accessKey":"{key}","secretKey":"{secret}"}}],"actions":[{actions}]}}"#
@@ -252,7 +262,11 @@ fn weed_identities() -> String {
     let admin = identity("admin", KEY, SECRET, r#""Admin","Read","Write","List","Tagging""#);
     let app = identity("app", APP_KEY, APP_SECRET, r#""Read","Write","List""#);
     let reader = identity("reader", READER_KEY, READER_SECRET, r#""Read","List""#);
-    format!(r#"{{"identities":[{admin},{app},{reader}]}}"#)
+    let known = match key_ended {
+        true => vec![app, reader],
+        false => vec![admin, app, reader],
+    };
+    format!(r#"{{"identities":[{}]}}"#, known.join(","))
 }
 
 /// A bucket is a folder of its filer.

@@ -489,6 +489,21 @@ export const scenes = {
       family: { refused: notThere },
     }),
   },
+  'places-keys': {
+    at: '#/places',
+    answers: answers([well], {
+      places: { value: [place, { ...bucket, state: 'refused' }] },
+      change_keys: { refused: wrongSecret },
+      test_place: { value: tested() },
+    }),
+    before: async (page, say) => {
+      await page.getByRole('button', { name: say('place.keys'), exact: true }).click();
+      await page.getByLabel(say('bucket.access')).fill('AKIDEXAMPLE');
+      await page.getByLabel(say('bucket.secret')).fill('not a real secret');
+      await page.getByRole('button', { name: say('place.keys_now') }).click();
+      await page.getByRole('alert').waitFor();
+    },
+  },
   bucket: {
     at: '#/bucket',
     answers: answers([account], { providers: { value: providers } }),

@@ -126,7 +126,7 @@ impl Cluster {
         let folder = self.folder.path().to_owned();
         let [s3, filer, master, ports @ ..] = free_ports::<6>()?;
         fs::create_dir(folder.join("front"))?;
-        fs::write(folder.join("s3.json"), weed_identities())?;
+        fs::write(folder.join("s3.json"), weed_identities(false))?;
         let front = format!(
             "server -dir=front -volume=false -ip=127.0.0.1 -ip.bind=127.0.0.1 -master.port={master} \
              -master.defaultReplication=001 -filer -filer.port={filer} -filer.defaultReplicaPlacement=001 -s3 \

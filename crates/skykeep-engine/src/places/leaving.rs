@@ -100,7 +100,10 @@ impl Engine {
         since: Timestamp,
     ) -> Result<Moving, Error> {
         let (from, to) = (place.vault.to_string(), other.vault.to_string());
-        let (accounts, away) = (self.inner.settings().accounts, self.inner.settings().have_left(&other.vault));
+        let (accounts, away) = (
+            self.inner.settings().accounts,
+            self.inner.settings().have_left(&other.vault),
+        );
         if accounts.iter().any(|account| self.inner.runs.is_active(&account.did)) {
             return Ok(Moving::Copying);
         }
