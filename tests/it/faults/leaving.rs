@@ -41,7 +41,7 @@ async fn a_place_that_was_left_is_read_and_not_written() {
         completes(engine, did).await;
     }
     assert_eq!(files_below(&second), before, "nothing is written there");
-    assert_eq!(newest(engine, did).await.places, [only.clone()]);
+    assert_eq!(newest(engine, did).await.places, std::slice::from_ref(&only));
     let place = named(engine, "second").await;
     assert!(place.behind > 0 && place.behind_since.is_some());
     assert_eq!(
@@ -109,7 +109,7 @@ async fn a_place_moves_when_the_other_holds_and_has_read_everything() {
     assert!(left.last_checked.is_some(), "every file was read there");
     let snapshots = engine.snapshots(did).await.unwrap();
     for snapshot in &snapshots {
-        assert_eq!(snapshot.places, [new.id.clone()]);
+        assert_eq!(snapshot.places, std::slice::from_ref(&new.id));
         reads_back(engine, did, snapshot).await;
     }
     assert!(!of_kind(&keep.place(), "snapshots").is_empty(), "what was there stays");

@@ -148,9 +148,9 @@ mod tests {
         notes.begin(&first).unwrap();
         notes.take_over().unwrap();
         notes.begin(&second).unwrap();
-        assert_eq!(notes.touched(&id).unwrap(), [first.clone()]);
+        assert_eq!(notes.touched(&id).unwrap(), std::slice::from_ref(&first));
         notes.take_over().unwrap();
-        assert_eq!(notes.touched(&id).unwrap(), [first.clone()]);
+        assert_eq!(notes.touched(&id).unwrap(), std::slice::from_ref(&first));
         assert_eq!(notes.touched(&VaultId::random().unwrap()).unwrap(), []);
         notes.read(&first).unwrap();
         notes.take_over().unwrap();
