@@ -38,6 +38,19 @@ export const commands = {
 	standing: () => typedError<Standing[], Refused>(__TAURI_INVOKE("standing")),
 	/**  Where backups go. */
 	places: () => typedError<Place[], Refused>(__TAURI_INVOKE("places")),
+	/**  Everyone whose backups are on a place; `anew` measures what they use again. */
+	family: (place: string, anew: boolean) => typedError<Family, Refused>(__TAURI_INVOKE("family", { place, anew })),
+	/**  What each account may use of a place before that is said, in bytes; the same part for everyone without. */
+	setShare: (place: string, gigabytes: number | null) => typedError<null, Refused>(__TAURI_INVOKE("set_share", { place, gigabytes })),
+	/**
+	 *  No longer brings an account to a place. What is there stays. Refused as `only_there` when no other place holds all of
+	 *  it, unless the person is sure.
+	 */
+	leavePlace: (did: string, place: string, sure: boolean) => typedError<null, Refused>(__TAURI_INVOKE("leave_place", { did, place, sure })),
+	/**  Brings an account to a place again. */
+	returnToPlace: (did: string, place: string) => typedError<null, Refused>(__TAURI_INVOKE("return_to_place", { did, place })),
+	/**  Copies what a place holds of an account, by its folder there, into a folder that the person chose. */
+	takeAlong: (account: string, place: string, folder: string) => typedError<TakenAlong, Refused>(__TAURI_INVOKE("take_along", { account, place, folder })),
 	/**  Makes a folder, chosen by the person, a place. */
 	addFolder: (path: string) => typedError<Place, Refused>(__TAURI_INVOKE("add_folder", { path })),
 	/**  Who keeps buckets, as ready-made entries of the form. */
@@ -48,6 +61,12 @@ export const commands = {
 	addBucket: (bucket: BucketAddress, keys: TypedKeys, name: string | null) => typedError<Place, Refused>(__TAURI_INVOKE("add_bucket", { bucket, keys, name })),
 	/**  Tests a place that is set up. What is wrong is in the answer. */
 	testPlace: (id: string) => typedError<PlaceTest, Refused>(__TAURI_INVOKE("test_place", { id })),
+	/**  Lets backups go to a place no more. What it holds is read as ever. */
+	retirePlace: (id: string) => typedError<Place, Refused>(__TAURI_INVOKE("retire_place", { id })),
+	/**  Lets backups go to a place again, or calls its move off. */
+	resumePlace: (id: string) => typedError<Place, Refused>(__TAURI_INVOKE("resume_place", { id })),
+	/**  Lets another place stand in for one, once it has all that this one holds. */
+	movePlace: (id: string, to: string) => typedError<Place, Refused>(__TAURI_INVOKE("move_place", { id, to })),
 	/**  Replaces the keys to a place's bucket, once the new ones were tried. */
 	changeKeys: (id: string, keys: TypedKeys) => typedError<null, Refused>(__TAURI_INVOKE("change_keys", { id, keys })),
 	/**  Forgets a place. What it holds stays. */
@@ -321,6 +340,16 @@ export type CollectionCount = {
 	records: number,
 };
 
+/**  A computer that brings backups. */
+export type Computer = {
+	/**  The writer's id. */
+	writer: string,
+	/**  It is this one. */
+	this: boolean,
+	/**  When it last brought one. */
+	last: number | null,
+};
+
 /**  One damaged, missing or unreadable file of a vault. */
 export type Damage = {
 	/**  Its name in the vault. */
@@ -410,6 +439,22 @@ export type Extent = {
 	seconds: number | null,
 };
 
+/**  Who shares a place, and how much room they have there. */
+export type Family = {
+	/**  The place's id. */
+	place: string,
+	/**  What people call it. */
+	name: string,
+	/**  When this was read there. */
+	read: number,
+	/**  The place cannot be read now: this is how it was then. */
+	away: boolean,
+	/**  Everyone, by name; those without one at the end. */
+	members: Member[],
+	/**  How much room there is, and for how long. */
+	room: Room,
+};
+
 /**  How much was kept on one day. */
 export type Growth = {
 	/**  When, at the end of that day's last snapshot. */
@@ -491,6 +536,45 @@ export type KeptState =
 "media_unseen" | 
 /**  The places that held it are not what they were, and no copy is on this computer. */
 "unseen";
+
+/**  How long ago somebody was last backed up. */
+export type Late = 
+/**  Less than 7 days. */
+"no" | 
+/**  7 days or more. */
+"week" | 
+/**  30 days or more. */
+"month" | 
+/**  Nobody can say. */
+"unknown";
+
+/**  One account on a place. */
+export type Member = {
+	/**  The account's folder in the place: its name there, whoever it is. */
+	folder: string,
+	/**  Whose it is; `None` when no manifest can be read. */
+	did: string | null,
+	/**  The handle that the newest backup confirmed. */
+	handle: string | null,
+	/**  This computer keeps the account too. */
+	kept_here: boolean,
+	/**  This computer keeps it, and brings it elsewhere only: somebody chose to leave. */
+	left: boolean,
+	/**  When the account was last compared with its host, by any computer; `None` when that cannot be said. */
+	last_backup: number | null,
+	/**  Whether that is long ago. */
+	late: Late,
+	/**  How many backups there are. */
+	snapshots: number,
+	/**  What they use, in bytes. */
+	bytes: number,
+	/**  That is more than a fair share. */
+	over_share: boolean,
+	/**  Whose backups these are, the newest first. */
+	computers: Computer[],
+	/**  Manifests among the newest that are damaged or not signed by who they say: nothing in them is believed. */
+	disbelieved: number,
+};
 
 /**  A picture or video that is not in the backup. */
 export type MissingMedia = {
@@ -609,8 +693,16 @@ export type Place = {
 	busy: boolean,
 	/**  Snapshots that are kept elsewhere and are still to be copied to it, over all accounts. */
 	behind: number,
+	/**  When the first of them was taken: what is older is all there. `None` when it lacks nothing. */
+	behind_since: number | null,
 	/**  Accounts whose newest snapshot it holds. */
 	accounts: number,
+	/**  When what it holds was last listed. */
+	last_listed: number | null,
+	/**  Snapshots that no other place is known to hold, over all accounts. */
+	only_here: number,
+	/**  What backups do with it. */
+	role: PlaceRole,
 	/**  Between which times everything in it was last read again. */
 	read_whole: ReadWhole | null,
 	/**  How far it was read again since. */
@@ -625,6 +717,17 @@ export type PlaceKind =
 "folder" | 
 /**  A bucket of S3-compatible storage. */
 "bucket";
+
+/**  What backups do with a place. */
+export type PlaceRole = 
+/**  They go there. */
+{ is: "active" } | 
+/**  They go there no more; what it holds is read as ever. */
+{ is: "retired" } | 
+/**  They go there until another place has all that it holds, which then stands in for it. */
+{ is: "moves"; 
+/**  What people call the other place; empty when it is a place no more. */
+to: string };
 
 /**  Whether a place can be used now. */
 export type PlaceState = 
@@ -808,6 +911,31 @@ export type RemovedRecord = {
 	created: number | null,
 };
 
+/**  How much room there is on a place, and for how long. */
+export type Room = {
+	/**  What all backups use, in bytes. */
+	used: number,
+	/**  What is free, in bytes; a bucket does not say. */
+	free: number | null,
+	/**  What each account may use before that is said, in bytes; `None` where nobody set it and the place has no size. */
+	share: number | null,
+	/**  Somebody set it; otherwise everyone has the same part of what there is. */
+	share_set: boolean,
+	/**  In how many days it is full at the pace of the last months; `None` when it does not fill up, or is not known yet. */
+	full_in: number | null,
+	/**  Whether something is to be done about it. */
+	state: RoomState,
+};
+
+/**  Whether a place fills up. */
+export type RoomState = 
+/**  Nothing to be done. */
+"enough" | 
+/**  Less than a tenth is free. */
+"little" | 
+/**  At this pace it is full within 30 days. */
+"soon";
+
 /**  One run of the past. */
 export type Run = {
 	/**  Whose run it was. */
@@ -946,6 +1074,18 @@ export type StoredAccount = {
 	bytes: number,
 	/**  Bytes of them that are pictures and videos. */
 	media_bytes: number,
+};
+
+/**  An account's folder that was taken along. */
+export type TakenAlong = {
+	/**  Where it is now: a vault of its own. */
+	folder: string,
+	/**  Backups in it, each of which reads back whole. */
+	snapshots: number,
+	/**  Bytes in it. */
+	bytes: number,
+	/**  Backups that could not be taken along: the place does not have them whole. */
+	left_behind: number,
 };
 
 /**  The keys to a bucket, as they were typed. They go to the keychain and nowhere else. */

@@ -104,17 +104,23 @@ export class Places {
 
   /** Lets backups go to a place no more; what it holds is read as ever. */
   async retire(id: string): Promise<void> {
-    await this.#tell(async () => void (await backend.retirePlace(id)));
+    await this.#tell(async () => {
+      await backend.retirePlace(id);
+    });
   }
 
   /** Lets backups go to a place again, or calls its move off. */
   async resume(id: string): Promise<void> {
-    await this.#tell(async () => void (await backend.resumePlace(id)));
+    await this.#tell(async () => {
+      await backend.resumePlace(id);
+    });
   }
 
   /** Lets another place stand in for one, once it has all that this one holds. */
   async move(id: string, to: string): Promise<void> {
-    await this.#tell(async () => void (await backend.movePlace(id, to)));
+    await this.#tell(async () => {
+      await backend.movePlace(id, to);
+    });
   }
 
   /** Forgets a place; what it holds stays. */
