@@ -61,6 +61,7 @@ const away = {
     lines: readiness(['fresh', 'apart', 'media', 'checked', 'recovery_key']).lines.map((line) =>
       ['fresh', 'identity'].includes(line.what) ? { ...line, since: NOW - 74 * HOUR } : line,
     ),
+    read_back: NOW - 80 * HOUR,
   },
   problems: [hostDown],
   waiting: { reason: 'host', since: NOW - 74 * HOUR, until: NOW + 30 * MINUTE },
