@@ -267,19 +267,20 @@ describe('with the keyboard alone', () => {
 
   test('online storage: other keys are typed, refused, and taken', () =>
     look('places-keys', {}, async (page) => {
-      assert.equal(await page.getByLabel('Secret key').getAttribute('type'), 'password');
-      await page.getByLabel('Secret key').fill('');
-      await page.getByLabel('Secret key').press('Enter');
+      const secret = page.getByRole('textbox', { name: 'Secret key' });
+      assert.equal(await secret.getAttribute('type'), 'password');
+      await secret.fill('');
+      await secret.press('Enter');
       assert.equal(await page.evaluate(() => document.activeElement?.labels?.[0]?.textContent), 'Secret key');
       await page.evaluate(() => Object.assign(window.__engine.answers, { change_keys: { value: null } }));
-      await page.getByLabel('Secret key').fill('another secret');
-      await page.getByLabel('Secret key').press('Enter');
+      await secret.fill('another secret');
+      await secret.press('Enter');
       await page.getByRole('dialog').waitFor({ state: 'hidden' });
       await page.getByText('Backups can go there.').waitFor();
-      const keys = (secret) => ({ id: 'place-4', keys: { access: 'AKIDEXAMPLE', secret } });
+      const keys = (typed) => ({ id: 'place-4', keys: { access: 'AKIDEXAMPLE', secret: typed } });
       assert.deepEqual(await asked(page, 'change_keys'), [keys('not a real secret'), keys('another secret')]);
       await page.getByRole('button', { name: 'Change keys…' }).press('Enter');
-      assert.equal(await page.getByLabel('Secret key').inputValue(), '');
+      assert.equal(await secret.inputValue(), '');
     }));
 
   test('online storage: the first thing that is missing has the focus', () =>
