@@ -4,7 +4,8 @@
 //! later. A copy that every place has is only in the way. The rules of letting go:
 //!
 //! 1. A file leaves when each place that counts has a manifest, read and verified there, that names it, and the place's
-//!    own bytes of it were read and hashed once more. Whose places count, the caller says; without one nothing leaves.
+//!    own bytes of it were read and hashed once more: now, or, of a place that is away, when it was last there. Whose
+//!    places count, the caller says; without one that is there nothing leaves.
 //! 2. Manifests, lists and what is known of the identity stay: they are small, the next run begins with them, and the
 //!    catalogue is made anew from them.
 //! 3. The repository of the newest snapshot stays while it is small: the next increment is proved against it, whether or
@@ -29,7 +30,7 @@ use crate::Error;
 use crate::deliver::{Delivered, Progress, deliver_these};
 use crate::folder::FolderStore;
 use crate::key::WriterKey;
-use crate::layout::{AccountFile, AccountFolder, StorePath, VaultFile, WriterId};
+use crate::layout::{AccountFile, AccountFolder, SnapshotName, StorePath, VaultFile, WriterId};
 use crate::list::{Object, Rows};
 use crate::read::Snapshot;
 use crate::store::Depth;
@@ -78,7 +79,8 @@ impl Staging {
         Ok(Self { vault, store })
     }
 
-    /// Lets go of the files of an account that all of `places` have. `writer` is who makes the next snapshot here.
+    /// Lets go of the files of an account that all of `places` have, and all places that are `away`: of each of those the
+    /// snapshots that [`Staging::read_there`] answered. `writer` is who makes the next snapshot here.
     ///
     /// `watch` is called between files; `Break` ends in `Stopped`. Errors: those of staging; those of a place as a
     /// whole, after which nothing has left.
@@ -87,6 +89,7 @@ impl Staging {
         account: &AccountFolder,
         writer: &WriterId,
         places: &[Vault],
+        away: &[BTreeSet<SnapshotName>],
         watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
     ) -> Result<Released, Error> {
         // A place that is staging itself holds nothing elsewhere.
@@ -107,7 +110,7 @@ impl Staging {
         if staged.is_empty() {
             return Ok(Released::default());
         }
-        let here = named(self, account, &staged).await?;
+        let here = named(self, account, &staged, |_| true).await?;
         let mut leaving = here.objects;
         let orphans: Vec<AccountFile> = match latest.manifest.body.media.pending {
             0 if here.whole => staged
@@ -117,6 +120,10 @@ impl Staging {
                 .collect(),
             _ => Vec::new(),
         };
+        for read in away {
+            let has = named(self, account, &staged, |name| read.contains(name)).await?.objects;
+            leaving.retain(|name, _| has.contains_key(name));
+        }
         for place in places {
             leaving = held(place, account, leaving, watch).await?;
         }
@@ -130,6 +137,40 @@ impl Staging {
             }
         }
         Ok(released)
+    }
+
+    /// Reads at a place what it has of the files of an account that are staged, once more, for the day when it is away:
+    /// drives that take turns are never asked together. Answers the snapshots, beside those that were read `before`, of which
+    /// everything that is staged is sound there; none when anything is not.
+    ///
+    /// `watch` as in [`Staging::release`]. Errors: those of staging; those of the place as a whole.
+    pub async fn read_there(
+        &self,
+        account: &AccountFolder,
+        place: &Vault,
+        before: &BTreeSet<SnapshotName>,
+        watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
+    ) -> Result<BTreeSet<SnapshotName>, Error> {
+        let (here, _) = self.snapshot_names(account).await?;
+        let (there, _) = place.snapshot_names(account).await?;
+        let here: BTreeSet<SnapshotName> = here.into_iter().collect();
+        let new = there
+            .into_iter()
+            .filter(|name| here.contains(name) && !before.contains(name));
+        let new: BTreeSet<SnapshotName> = new.collect();
+        if new.is_empty() {
+            return Ok(new);
+        }
+        let staged = self.staged(account).await?;
+        let read = named(self, account, &staged, |name| before.contains(name))
+            .await?
+            .objects;
+        let mut named = named(self, account, &staged, |name| new.contains(name)).await?;
+        named.objects.retain(|name, _| !read.contains_key(name));
+        let count = named.objects.len();
+        let held = held(place, account, named.objects, watch).await?;
+        let is_sound = named.whole && held.len() == count;
+        Ok(if is_sound { new } else { BTreeSet::new() })
     }
 
     /// Takes over what another vault holds of an account, as if it had been captured here, delivered there and
@@ -232,9 +273,16 @@ struct Named {
     whole: bool,
 }
 
-/// Reads manifests and lists, the newest first, until all of `wanted` were named or there are no more.
-async fn named(vault: &Vault, account: &AccountFolder, wanted: &BTreeMap<AccountFile, u64>) -> Result<Named, Error> {
+/// Reads the manifests that are `asked` for and their lists, the newest first, until all of `wanted` were named or there
+/// are no more.
+async fn named(
+    vault: &Vault,
+    account: &AccountFolder,
+    wanted: &BTreeMap<AccountFile, u64>,
+    asked: impl Fn(&SnapshotName) -> bool,
+) -> Result<Named, Error> {
     let (mut names, findings) = vault.snapshot_names(account).await?;
+    names.retain(asked);
     names.sort_unstable_by_key(|name| Reverse((name.sequence, name.time)));
     let mut named = Named {
         objects: BTreeMap::new(),
@@ -277,7 +325,7 @@ async fn held(
     watch: &mut (dyn FnMut(Progress) -> ControlFlow<()> + Send),
 ) -> Result<BTreeMap<AccountFile, Object>, Error> {
     let wanted = files.iter().map(|(name, object)| (name.clone(), object.size)).collect();
-    let there = named(place, account, &wanted).await?.objects;
+    let there = named(place, account, &wanted, |_| true).await?.objects;
     let same = |object: &Object| {
         there
             .get(&object.name)

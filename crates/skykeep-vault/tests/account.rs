@@ -88,6 +88,18 @@ impl Account {
         self.repo.apply(&writes);
     }
 
+    /// Takes some of the media from the host until they are given back.
+    pub(crate) fn withhold(&mut self, count: usize) -> HashMap<Cid, Blob> {
+        let some: Vec<Cid> = self.media.keys().take(count).copied().collect();
+        let taken = some.iter().filter_map(|cid| self.media.remove_entry(cid));
+        taken.collect()
+    }
+
+    /// The host has these again.
+    pub(crate) fn give_back(&mut self, media: HashMap<Cid, Blob>) {
+        self.media.extend(media);
+    }
+
     /// The canonical CAR of what the account is now, as the repository maker writes it.
     pub(crate) fn car(&self) -> Vec<u8> {
         self.repo.car(Order::Tree, None)

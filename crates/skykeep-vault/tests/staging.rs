@@ -8,6 +8,7 @@ use std::path::Path;
 
 use jiff::SignedDuration;
 use serde_json::json;
+use skykeep_vault::layout::SnapshotName;
 use skykeep_vault::{Error, Progress, Reach, Released, Snapshot, Staging, Vault, Writer, check, deliver};
 
 use crate::account::{Account, files, folder_vault, now, on, read_back, scratch, writer_key};
@@ -25,6 +26,10 @@ struct Case {
 
 impl Case {
     async fn new(seed: u64, records: usize) -> Self {
+        Self::of(Account::new("alice", seed, records)).await
+    }
+
+    async fn of(account: Account) -> Self {
         let roots: Vec<_> = (0..3).map(|_| scratch()).collect();
         let key = writer_key(1);
         let staging = Staging::create(roots[0].path(), &key, now()).await.unwrap();
@@ -32,7 +37,6 @@ impl Case {
             folder_vault(roots[1].path(), &key).await,
             folder_vault(roots[2].path(), &key).await,
         ];
-        let account = Account::new("alice", seed, records);
         let first = account.run(&staging, &key, now()).await.unwrap().pop().unwrap();
         Self {
             roots,
@@ -50,7 +54,21 @@ impl Case {
 
     async fn release(&self, places: &[Vault]) -> Released {
         let (folder, key) = (self.account.folder(), writer_key(1));
-        self.staging.release(&folder, &key.id(), places, &mut on).await.unwrap()
+        let released = self.staging.release(&folder, &key.id(), places, &[], &mut on).await;
+        released.unwrap()
+    }
+
+    /// As [`Case::release`], while of a place that is away this was read.
+    async fn release_without(&self, away: &BTreeSet<SnapshotName>, places: &[Vault]) -> u64 {
+        let (folder, key, away) = (self.account.folder(), writer_key(1), [away.clone()]);
+        let released = self.staging.release(&folder, &key.id(), places, &away, &mut on).await;
+        released.unwrap().files
+    }
+
+    async fn read_there(&self, place: usize, before: &BTreeSet<SnapshotName>) -> BTreeSet<SnapshotName> {
+        let (folder, place) = (self.account.folder(), &self.places[place]);
+        let read = self.staging.read_there(&folder, place, before, &mut on).await;
+        read.unwrap()
     }
 
     fn staged(&self, kind: &str) -> usize {
@@ -117,6 +135,66 @@ async fn a_file_leaves_when_every_place_has_it() {
 }
 
 #[tokio::test]
+async fn what_a_place_had_when_it_was_last_there_need_not_wait_for_it() {
+    let mut account = Account::new("alice", 67, 150);
+    let later = account.withhold(5);
+    let mut case = Case::of(account).await;
+    let (none, media) = (BTreeSet::new(), case.staged("blobs") as u64);
+    // Nothing was delivered: nothing was read.
+    assert_eq!(case.read_there(0, &none).await, none);
+    case.deliver(0).await;
+    let first = case.read_there(0, &none).await;
+    assert!(first.contains(&case.first.name), "{first:?}");
+    assert_eq!(case.read_there(0, &first).await, none, "once is enough");
+    let (one, two) = (case.places[..1].to_vec(), case.places[1..].to_vec());
+    assert_eq!(
+        case.release_without(&first, &two).await,
+        0,
+        "the second has nothing yet"
+    );
+    case.deliver(1).await;
+    assert_eq!(
+        case.release_without(&none, &two).await,
+        0,
+        "of the first nothing is known"
+    );
+    assert_eq!(
+        case.release_without(&first, &[]).await,
+        0,
+        "what is remembered is no place"
+    );
+    assert_eq!(case.release_without(&first, &two).await, media);
+
+    // The next hour is not what was read an hour ago.
+    let had = case.files(1, "blobs");
+    case.account.post(3, 40);
+    case.account.give_back(later);
+    case.account
+        .run(&case.staging, &writer_key(1), now() + HOUR)
+        .await
+        .unwrap();
+    let new = case.staged("blobs") as u64;
+    assert!(new > 0, "there are new pictures");
+    case.deliver(1).await;
+    assert_eq!(case.release_without(&first, &two).await, 0);
+    let second = case.read_there(1, &none).await;
+    case.deliver(0).await;
+    // A byte of it is not what it was: nothing of the hour counts as read.
+    let new_there = case.files(1, "blobs").into_iter().find(|file| !had.contains(file));
+    let folder = case.roots[1].path().join(case.account.folder().path().as_str());
+    let spoilt = folder.join("blobs").join(new_there.unwrap());
+    let whole = fs::read(&spoilt).unwrap();
+    let mut bytes = whole.clone();
+    bytes[0] ^= 1;
+    fs::write(&spoilt, &bytes).unwrap();
+    assert_eq!(case.read_there(0, &first).await, none);
+    fs::write(&spoilt, &whole).unwrap();
+    assert_eq!(case.read_there(0, &first).await.len(), second.len() - first.len());
+    assert!(case.release_without(&second, &one).await >= new);
+    assert_eq!(case.staged("blobs"), 0);
+}
+
+#[tokio::test]
 async fn the_next_run_adds_to_what_only_a_place_has() {
     let mut case = Case::new(62, 120).await;
     case.deliver(0).await;
@@ -178,7 +256,7 @@ async fn stopped_at_every_step_it_loses_nothing() {
         };
         match case
             .staging
-            .release(&folder, &writer_key(1).id(), &case.places, &mut watch)
+            .release(&folder, &writer_key(1).id(), &case.places, &[], &mut watch)
             .await
         {
             Ok(_) => break,

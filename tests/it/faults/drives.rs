@@ -13,7 +13,7 @@ use skykeep_tests::skipped;
 
 use crate::disks::{Disk, PLENTY};
 use crate::liar::Liar;
-use crate::{at, beginning, completes, fails, kept, newest, of_kind, reads_back, sound};
+use crate::{at, beginning, completes, fails, kept, newest, of_kind, reads_back, sound, staging};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_drives_that_never_meet_both_become_complete() {
@@ -43,6 +43,15 @@ async fn two_drives_that_never_meet_both_become_complete() {
         let checks = engine.check(Some(&ids[day % 2])).await.unwrap();
         assert_eq!(checks[0].whole_snapshots, snapshots.len() as u64, "day {day}");
         assert_eq!(of_kind(drive, "blobs").len(), media, "day {day}");
+        // A day later the other one has it too, which this computer remembers: then nothing of it waits here.
+        let (blobs, repo) = (
+            of_kind(&staging(&keep), "blobs").len(),
+            of_kind(&staging(&keep), "repo").len(),
+        );
+        match day {
+            0 => assert_eq!((blobs, repo), (media, 1)),
+            _ => assert_eq!((blobs, repo), (0, day + 1), "day {day}"),
+        }
         fs::rename(drive, drawer).unwrap();
     }
     assert_eq!(host.world().blobs_asked, media, "no picture was fetched twice");

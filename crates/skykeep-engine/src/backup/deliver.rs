@@ -4,7 +4,10 @@
 //! when it is back. What a place holds is remembered as last confirmed. A file leaves staging when every place that counts
 //! has it ([`skykeep_vault::Staging::release`]); a place counts while it was there in the last [`COUNTS_FOR`], so that a
 //! drive that is gone for good does not fill this computer. One that comes back later is served from the other places.
+//! Drives that take turns are never there together: while one is away, what the others have is read there once more and
+//! remembered, so that the turn of the last of them is enough.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +15,7 @@ use skykeep_vault::layout::{AccountFolder, SnapshotName};
 use skykeep_vault::{Delivered, Vault};
 use tracing::{info, warn};
 
-use crate::catalogue::Subject;
+use crate::catalogue::{Catalogue, Subject};
 use crate::engine::Inner;
 use crate::places::open;
 use crate::rounds::notes::Note;
@@ -60,7 +63,7 @@ pub(crate) async fn deliver(inner: &Inner, reporter: &Reporter, now: Timestamp, 
         };
         places.push((place, vault, refused));
     }
-    let (mut holders, mut news, mut all) = (Vec::new(), false, true);
+    let (mut holders, mut away, mut news) = (Vec::new(), Vec::new(), false);
     for n in 0..places.len() {
         // A place that the account has left, or everybody, is still good as a source.
         if !goes_to(&places[n].0) {
@@ -81,12 +84,14 @@ pub(crate) async fn deliver(inner: &Inner, reporter: &Reporter, now: Timestamp, 
             Ok(files) => {
                 delivery.reached += 1;
                 news |= files;
-                holders.extend(places[n].1.clone());
+                holders.extend(places[n].1.clone().map(|vault| (place.clone(), vault)));
             }
             Err(error) if error.is_stop() => return Err(error),
             Err(error) => {
                 warn!(place = %place.name, %error, "not delivered");
-                all &= !counts(inner, place, now).await?;
+                if counts(inner, place, now).await? {
+                    away.push(read_there(inner, reporter, place).await?);
+                }
                 // Whoever looks at it next finds out anew.
                 inner.buckets.forget(&place.vault);
                 inner
@@ -100,8 +105,14 @@ pub(crate) async fn deliver(inner: &Inner, reporter: &Reporter, now: Timestamp, 
             }
         }
     }
-    if all && news {
-        release(inner, reporter, &account, &holders).await?;
+    if !away.is_empty() {
+        for (place, vault) in &holders {
+            read_again(inner, reporter, &account, place, vault).await?;
+        }
+    }
+    if news {
+        let holders: Vec<Vault> = holders.into_iter().map(|(_, vault)| vault).collect();
+        release(inner, reporter, &account, &holders, &away).await?;
     }
     Ok(delivery)
 }
@@ -185,10 +196,16 @@ async fn newest_undelivered(
 }
 
 /// Lets go of what all of `holders` have. That it cannot is no fault of a run: the files are there twice.
-async fn release(inner: &Inner, reporter: &Reporter, account: &AccountFolder, holders: &[Vault]) -> Result<(), Error> {
+async fn release(
+    inner: &Inner,
+    reporter: &Reporter,
+    account: &AccountFolder,
+    holders: &[Vault],
+    away: &[BTreeSet<SnapshotName>],
+) -> Result<(), Error> {
     let mut watch = |_| go_on(reporter);
     let writer = inner.writer_key.id();
-    match inner.staging.release(account, &writer, holders, &mut watch).await {
+    match inner.staging.release(account, &writer, holders, away, &mut watch).await {
         Ok(released) if released.files > 0 => {
             info!(files = released.files, bytes = released.bytes, "released from staging");
         }
@@ -197,6 +214,40 @@ async fn release(inner: &Inner, reporter: &Reporter, account: &AccountFolder, ho
         Err(error) => warn!(%error, "nothing is released from staging"),
     }
     Ok(())
+}
+
+/// Reads once more what a place got while another one is away. That it cannot is no fault of a run: the files stay staged.
+async fn read_again(
+    inner: &Inner,
+    reporter: &Reporter,
+    account: &AccountFolder,
+    place: &Place,
+    vault: &Vault,
+) -> Result<(), Error> {
+    let before = read_there(inner, reporter, place).await?;
+    let mut watch = |_| go_on(reporter);
+    let read = match inner.staging.read_there(account, vault, &before, &mut watch).await {
+        Ok(read) => read,
+        Err(skykeep_vault::Error::Stopped) => return Err(Error::Stopped),
+        Err(error) => {
+            warn!(place = %place.name, %error, "not read again");
+            return Ok(());
+        }
+    };
+    let (did, id) = (reporter.did().clone(), place.vault.to_string());
+    let read: Vec<String> = read.iter().map(ToString::to_string).collect();
+    let remember = move |catalogue: &Catalogue| {
+        let read: Vec<&str> = read.iter().map(String::as_str).collect();
+        catalogue.set_read_there(&id, &did, &read)
+    };
+    inner.ask(remember).await
+}
+
+/// The snapshots of which everything that was staged was read at a place once more.
+async fn read_there(inner: &Inner, reporter: &Reporter, place: &Place) -> Result<BTreeSet<SnapshotName>, Error> {
+    let (did, id) = (reporter.did().clone(), place.vault.to_string());
+    let read = inner.ask(move |catalogue| catalogue.read_there(&id, &did)).await?;
+    Ok(read.iter().filter_map(|name| name.parse().ok()).collect())
 }
 
 /// Whether files stay staged for a place that could not be served.

@@ -99,12 +99,43 @@ impl Catalogue {
 
     /// Remembers that a place holds exactly these snapshots of an account: others are no longer confirmed there.
     pub fn relist(&self, place: &str, did: &Did, ids: &[&str], at: Timestamp) -> Result<(), Error> {
+        let listed = to_json("confirmations", &ids)?;
         self.write(|transaction| {
             transaction.execute(
-                "DELETE FROM confirmations WHERE place = ?1 AND did = ?2",
-                params![place, did.as_str()],
+                "DELETE FROM confirmations
+                 WHERE place = ?1 AND did = ?2 AND id NOT IN (SELECT value FROM json_each(?3))",
+                params![place, did.as_str(), listed],
             )?;
             confirm(transaction, place, did, ids, at)
+        })
+    }
+
+    /// Remembers that all of these snapshots that was staged was read at a place once more.
+    pub fn set_read_there(&self, place: &str, did: &Did, ids: &[&str]) -> Result<(), Error> {
+        self.write(|transaction| {
+            let sql = "UPDATE confirmations SET read_there = 1 WHERE did = ?1 AND id = ?2 AND place = ?3";
+            let mut statement = transaction.prepare_cached(sql)?;
+            for id in ids {
+                statement.execute(params![did.as_str(), id, place])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The snapshots of an account of which that is remembered.
+    pub fn read_there(&self, place: &str, did: &Did) -> Result<Vec<String>, Error> {
+        let connection = self.lock();
+        let sql = "SELECT id FROM confirmations WHERE did = ?1 AND place = ?2 AND read_there ORDER BY id";
+        let mut statement = connection.prepare_cached(sql)?;
+        let rows = statement.query_map([did.as_str(), place], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Relies no more on what was read at a place: something in it is damaged.
+    pub fn forget_read_there(&self, place: &str) -> Result<(), Error> {
+        self.write(|transaction| {
+            transaction.execute("UPDATE confirmations SET read_there = 0 WHERE place = ?1", [place])?;
+            Ok(())
         })
     }
 
@@ -217,7 +248,8 @@ impl Catalogue {
 }
 
 fn confirm(transaction: &Transaction<'_>, place: &str, did: &Did, ids: &[&str], at: Timestamp) -> Result<(), Error> {
-    let sql = "INSERT OR REPLACE INTO confirmations (did, id, place, at) VALUES (?1, ?2, ?3, ?4)";
+    let sql = "INSERT INTO confirmations (did, id, place, at) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT DO UPDATE SET at = excluded.at";
     let mut statement = transaction.prepare_cached(sql)?;
     for id in ids {
         statement.execute(params![did.as_str(), id, place, millis(at)])?;

@@ -121,6 +121,9 @@ const MIGRATIONS: &[&str] = &[
         last_whole INTEGER, runs INTEGER
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    ALTER TABLE confirmations ADD COLUMN read_there INTEGER NOT NULL DEFAULT 0;
+",
 ];
 
 /// Reads the version: 0 is a new, empty file.

@@ -241,6 +241,22 @@ fn places_of_a_snapshot_are_those_that_confirmed_it() {
     );
     assert_eq!(catalogue.confirmed_places(&bob(), "one").unwrap(), ["home"]);
 
+    // What was read there goes with what is no longer confirmed, and with damage.
+    let read = || catalogue.read_there("home", &alice()).unwrap();
+    catalogue.set_read_there("home", &alice(), &["two", "three"]).unwrap();
+    assert_eq!(
+        (read(), catalogue.read_there("drive", &alice()).unwrap()),
+        (vec!["two".to_owned()], vec![])
+    );
+    catalogue.relist("home", &alice(), &["two", "three"], at(4)).unwrap();
+    assert_eq!(read(), ["two"]);
+    catalogue.set_read_there("home", &alice(), &["three"]).unwrap();
+    catalogue.relist("home", &alice(), &["two"], at(5)).unwrap();
+    catalogue.relist("home", &alice(), &["two", "three"], at(6)).unwrap();
+    assert_eq!(read(), ["two"]);
+    catalogue.forget_read_there("home").unwrap();
+    assert_eq!(read(), [""; 0]);
+
     catalogue.forget_place("home").unwrap();
     assert_eq!(places("two"), [""; 0]);
     assert_eq!(places("one"), ["drive"]);

@@ -248,6 +248,9 @@ pub(crate) fn in_catalogue(
     mended: Option<Problem>,
     now: Timestamp,
 ) -> Result<(), crate::catalogue::Error> {
+    if found.is_some() || mended.is_some() {
+        catalogue.forget_read_there(&place)?;
+    }
     let subject = Subject::Place(place);
     if let Some(problem) = mended {
         catalogue.raise(&subject, &problem, now)?;

@@ -148,7 +148,7 @@ fn a_catalogue_of_a_newer_version_is_left_as_it_is() {
         .unwrap();
     let before = fs::read(&path).unwrap();
     let error = Catalogue::open(&path, at(0)).unwrap_err();
-    assert!(matches!(error, Error::Newer { found: 99, known: 6 }), "{error:?}");
+    assert!(matches!(error, Error::Newer { found: 99, .. }), "{error:?}");
     assert!(matches!(Catalogue::open_beside(&path), Err(Error::Newer { .. })));
     assert_eq!(fs::read(&path).unwrap(), before);
 }
