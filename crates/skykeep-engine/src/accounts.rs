@@ -194,7 +194,7 @@ impl Engine {
                 Ok((facts, catalogue.latest(&did)?, catalogue.problems()?, sample))
             })
             .await?;
-        let history = inner.history(&account.did, now).await?;
+        let history = inner.history(&account.did).await?;
         let policy = inner.policy(&account.did, now)?;
         let due = schedule::due(&policy, &history, &inner.machine_facts(now).await?, now);
         let next_due = schedule::next_due(&policy, &history, now).map(millis);

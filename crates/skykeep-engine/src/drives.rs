@@ -51,7 +51,7 @@ impl Engine {
             if arrived.is_empty() && !inner.lacks(&added, &account.did).await? {
                 continue;
             }
-            let history = inner.history(&account.did, now).await?;
+            let history = inner.history(&account.did).await?;
             let due = schedule::due(&inner.policy(&account.did, now)?, &history, &machine, now);
             let waits = matches!(
                 due,

@@ -30,6 +30,7 @@ mod places;
 mod preferences;
 mod problem;
 mod readiness;
+mod remember;
 mod rounds;
 mod rows;
 mod runner;

@@ -115,7 +115,7 @@ impl Engine {
         let mut dues = Vec::new();
         for account in inner.settings().accounts {
             let did = account.did;
-            let history = inner.history(&did, now).await?;
+            let history = inner.history(&did).await?;
             let policy = inner.policy(&did, now)?;
             let due = schedule::due(&policy, &history, &machine, now);
             if matches!(due, Due::Running) && schedule::cuts(&policy, &machine) {

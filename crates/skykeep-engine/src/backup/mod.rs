@@ -104,7 +104,7 @@ impl Run<'_> {
             .await
             .map_err(Error::Staging)?;
         let previous = writer.previous().cloned();
-        let history = self.inner.history(self.did, self.now).await?;
+        let history = self.inner.history(self.did).await?;
         let policy = self.inner.policy(self.did, self.now)?;
         let due = previous.is_none() || schedule::wants_manifest(&policy, &history, self.now);
         let before = self.remembered(&writer).await?;
