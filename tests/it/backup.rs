@@ -1,7 +1,5 @@
 //! The main job on real servers: an account is captured, proved, kept and read back.
 
-#![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
-
 use std::fs;
 
 use skykeep_atproto::Did;

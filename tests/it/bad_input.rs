@@ -1,7 +1,5 @@
 //! What goes wrong around a backup, on real servers and real files: each time the right words, and nothing lost.
 
-#![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

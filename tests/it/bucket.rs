@@ -1,7 +1,5 @@
 //! A place in a bucket of a real S3 server: set up, filled, checked, read back, and lost for a while.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests fail and speak as tests do
-
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;

@@ -1,7 +1,5 @@
 //! The command line as people and scripts meet it: its documents, its exit codes, its signals.
 
-#![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
-
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;

@@ -1,7 +1,5 @@
 //! `skykeep import`: what other tools have saved is proved like everything else, kept, and shown as what it is.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests fail and speak as tests do
-
 use std::fs;
 use std::path::Path;
 

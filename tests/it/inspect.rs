@@ -1,8 +1,6 @@
 //! `skykeep inspect car`, the program as it is built: it accepts every sound repository, refuses every spoilt one, and
 //! says of each what it is. What is expected comes from the maker of the files, which shares no code with the reader.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests fail and speak as tests do
-
 #[path = "inspect/shapes.rs"]
 mod shapes;
 

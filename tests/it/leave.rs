@@ -1,7 +1,5 @@
 //! Leaving with nothing but an export: what Skykeep wrote is taken in by another host, and everything is there again.
 
-#![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

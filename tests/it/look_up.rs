@@ -1,7 +1,5 @@
 //! Finding out who is meant, when it does not go as hoped: in words for people, as a document for programs.
 
-#![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
-
 use serde_json::{Value, json};
 use skykeep_tests::cli::Cli;
 use skykeep_tests::network::{Account, Network, Server};

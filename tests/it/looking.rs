@@ -1,8 +1,6 @@
 //! What a person looks at before and after anything is kept, over real servers: how much there is, what happened, what
 //! changed, what is in a folder, whether the account could be had back.
 
-#![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,5 @@
 //! A host that is down for an hour: it is waited for with growing patience, asked little, and nothing is lost.
 
-#![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
-
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

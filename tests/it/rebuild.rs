@@ -1,7 +1,5 @@
 //! A new computer and an old drive: `rebuild` takes over what is there, and goes on where it ended.
 
-#![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
-
 use std::fs;
 use std::path::Path;
 

@@ -1,7 +1,5 @@
 //! What is read again without anybody asking: rounds through a place, what an unclean stop may have touched, and samples.
 
-#![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,6 @@
 //! Programs beside each other and programs that end too soon: one engine a data folder, no secret outside of its file,
 //! and nothing lost wherever the scheduler is cut off.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests fail and speak as tests do
-
 use std::fs::{self, File};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;

@@ -2,7 +2,6 @@
 //! backup the drive is pulled and a node dies; at the end everything is in both, and is read without Skykeep.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // tests fail and speak as tests do
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,8 +8,8 @@ use skykeep_engine::api::{PlaceState, RunEnd};
 use skykeep_tests::keep::files_below;
 use skykeep_vault::layout::Checksum;
 
-use crate::liar::Liar;
-use crate::{at, codes, completes, fails, kept, newest, reads_back, sound};
+use super::liar::Liar;
+use super::{at, codes, completes, fails, kept, newest, reads_back, sound};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_off_keeps_nothing_wrong_and_stops_nothing_for_good() {

@@ -9,8 +9,8 @@ use skykeep_tests::keep::Keep;
 use skykeep_tests::repo_maker::seeded::{Seeded, exhaustive};
 use skykeep_tests::skipped;
 
-use crate::liar::Liar;
-use crate::{beginning, codes, completes, fails, kept, newest, of_kind, person, reads_back, sound, staging};
+use super::liar::Liar;
+use super::{beginning, codes, completes, fails, kept, newest, of_kind, person, reads_back, sound, staging};
 
 /// A disk of its own, in memory. It goes away when this is dropped.
 pub(crate) struct Disk {

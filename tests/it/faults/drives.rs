@@ -11,9 +11,9 @@ use skykeep_engine::api::{PlaceState, RunEnd};
 use skykeep_tests::keep::files_below;
 use skykeep_tests::skipped;
 
-use crate::disks::{Disk, PLENTY};
-use crate::liar::Liar;
-use crate::{at, beginning, completes, fails, kept, newest, of_kind, reads_back, sound, staging};
+use super::disks::{Disk, PLENTY};
+use super::liar::Liar;
+use super::{at, beginning, completes, fails, kept, newest, of_kind, reads_back, sound, staging};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_drives_that_never_meet_both_become_complete() {

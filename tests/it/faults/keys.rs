@@ -9,8 +9,8 @@ use skykeep_engine::to_problem;
 use skykeep_tests::repo_maker::{Order, Repo};
 use skykeep_vault::{Facts, FolderStore, IdentityKind, Origin, Vault, Writer, WriterKey};
 
-use crate::liar::Liar;
-use crate::{completes, kept, newest, reads_back};
+use super::liar::Liar;
+use super::{completes, kept, newest, reads_back};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_that_only_its_writer_vouches_for_is_refused() {
@@ -55,7 +55,7 @@ async fn a_snapshot_that_only_its_writer_vouches_for_is_refused() {
 
 /// The audit log as it was kept.
 fn kept_log(place: &std::path::Path) -> Vec<u8> {
-    let files = crate::of_kind(place, "identity");
+    let files = super::of_kind(place, "identity");
     let mut logs = files.iter().map(|name| std::fs::read(place.join(name)).unwrap());
     logs.find(|bytes| bytes.starts_with(b"[")).unwrap()
 }

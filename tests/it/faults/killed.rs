@@ -8,9 +8,9 @@ use skykeep_engine::Engine;
 use skykeep_engine::api::Whose;
 use skykeep_tests::keep::{files_below, write_settings_of};
 
-use crate::disks::sample;
-use crate::liar::Liar;
-use crate::{completes, newest, of_kind, person, reads_back, sound};
+use super::disks::sample;
+use super::liar::Liar;
+use super::{completes, newest, of_kind, person, reads_back, sound};
 
 /// Where the child finds its data folder.
 const FOLDER: &str = "SKYKEEP_TEST_KILLED";
@@ -45,7 +45,7 @@ fn written(home: &Path) -> usize {
 fn backup(home: &Path) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child
-        .args(["--ignored", "--exact", "killed::child"])
+        .args(["--ignored", "--exact", "faults::killed::child"])
         .env(FOLDER, data(home));
     child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }

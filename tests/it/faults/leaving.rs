@@ -8,8 +8,8 @@ use skykeep_engine::api::{Event, Place, PlaceRole, RunEnd};
 use skykeep_engine::{Engine, Error};
 use skykeep_tests::keep::files_below;
 
-use crate::liar::Liar;
-use crate::{at, codes, completes, kept, newest, of_kind, reads_back, sound};
+use super::liar::Liar;
+use super::{at, codes, completes, kept, newest, of_kind, reads_back, sound};
 
 /// A place by its folder's name.
 async fn named(engine: &Engine, name: &str) -> Place {

@@ -5,8 +5,8 @@ use skykeep_engine::api::RunEnd;
 use skykeep_tests::keep::files_below;
 use skykeep_tests::repo_maker::Repo;
 
-use crate::liar::{Liar, Lie, SEED, World, key};
-use crate::{codes, completes, fails, kept, newest, of_kind, reads_back, sound, staging};
+use super::liar::{Liar, Lie, SEED, World, key};
+use super::{codes, completes, fails, kept, newest, of_kind, reads_back, sound, staging};
 
 /// What a host makes of what it knows.
 type Telling = fn(&World) -> Lie;

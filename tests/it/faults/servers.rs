@@ -6,9 +6,9 @@ use skykeep_engine::keys::Secret;
 use skykeep_engine::{BucketKeys, Engine};
 use skykeep_tests::s3::{BUCKET, KEY, SECRET};
 
-use crate::liar::Liar;
-use crate::moody::{Mood, Moody};
-use crate::{at, beginning, codes, completes, newest, reads_back, sound};
+use super::liar::Liar;
+use super::moody::{Mood, Moody};
+use super::{at, beginning, codes, completes, newest, reads_back, sound};
 
 async fn add(engine: &Engine, moody: &Moody) {
     let address = BucketAddress {

@@ -8,8 +8,8 @@ use skykeep_engine::api::RunEnd;
 use skykeep_tests::keep::{Keep, files_below};
 use skykeep_tests::repo_maker::seeded::exhaustive;
 
-use crate::liar::Liar;
-use crate::{at, beginning, codes, completes, kept, newest, of_kind, reads_back, sound, staging};
+use super::liar::Liar;
+use super::{at, beginning, codes, completes, kept, newest, of_kind, reads_back, sound, staging};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_every_place_has_waits_no_more() {

@@ -4,8 +4,6 @@
 //! The host is [`liar::Liar`]: made-up accounts, answers as they are asked for. What a real server does is tested against
 //! real servers elsewhere.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests fail as tests do, and seeds are printed
-
 mod clocks;
 mod disks;
 mod drives;
@@ -27,7 +25,7 @@ use skykeep_engine::api::{HostingStatus, Person, Problem, RunEnd, Snapshot, Whos
 use skykeep_tests::keep::{Keep, files_below};
 use tokio::task::JoinSet;
 
-use liar::Liar;
+use self::liar::Liar;
 
 /// An engine that keeps the host's account in one place, after its first backup.
 async fn kept(host: &Liar) -> Keep {
