@@ -113,8 +113,12 @@ function tell() {
       await drive.plug('Family drive');
       await bothAreTheSame();
       await until('nothing to be behind', async () => !/still to be copied/.test(await text('main')));
-      await click('main section.card:last-of-type .actions button');
-      await says('main section.card:last-of-type', /All \d+ files read and found as they were written\./);
+      await until('every file to be read and found well', async () => {
+        const card = await text('main section.card:last-of-type');
+        // What the pulled drive may have hurt is read by itself, and the button waits for that.
+        if (/Check every file/.test(card)) await click('main section.card:last-of-type .actions button');
+        return /All \d+ files read and found as they were written\./.test(card);
+      });
       await story.picture('drive-9-whole');
     });
   });
