@@ -315,3 +315,10 @@ export const answers = (accounts, more = {}) => ({
   preferences: { value: made.preferences() },
   ...more,
 });
+
+/** Two places, everything checked. */
+export const well = {
+  ...account,
+  kept: { ...complete, places: 2, this_computer_only: false, media_missing: 0 },
+  readiness: readiness(['recovery_key']),
+};
