@@ -63,6 +63,13 @@ const SHARED: &[(&str, &[&str])] = &[
             "full_years",
             "taken",
             "left_behind",
+            "found_host",
+            "found_handle",
+            "found_no_handle",
+            "found_key",
+            "found_recovery_keys",
+            "found_ended",
+            "found_rewritten",
         ],
     ),
     (

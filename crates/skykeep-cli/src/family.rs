@@ -1,6 +1,6 @@
 //! Who shares a place, as lines for a person: the place and its room, then everyone on it.
 
-use skykeep_engine::api::{Family, Late, Member, Room, RoomState, TakenAlong};
+use skykeep_engine::api::{Family, Finding, FindingWhat, Late, Member, Room, RoomState, TakenAlong};
 use skykeep_engine::{list, sentences, size};
 
 use crate::said;
@@ -110,7 +110,22 @@ fn notes(member: &Member, now: i64) -> Vec<String> {
     });
     let disbelieved = u64::from(member.disbelieved);
     notes.extend((disbelieved > 0).then(|| said::window_family_disbelieved(disbelieved)));
+    notes.extend(member.findings.iter().map(found));
     notes
+}
+
+fn found(Finding { at, what, now }: &Finding) -> String {
+    let when = time(*at);
+    let value = now.as_deref().unwrap_or_default();
+    match what {
+        FindingWhat::Host => said::window_family_found_host(value, when),
+        FindingWhat::Handle if now.is_none() => said::window_family_found_no_handle(when),
+        FindingWhat::Handle => said::window_family_found_handle(value, when),
+        FindingWhat::Key => said::window_family_found_key(when),
+        FindingWhat::RecoveryKeys => said::window_family_found_recovery_keys(when),
+        FindingWhat::Ended => said::window_family_found_ended(when),
+        FindingWhat::Rewritten => said::window_family_found_rewritten(when),
+    }
 }
 
 /// What a person reads about a folder that was taken along.

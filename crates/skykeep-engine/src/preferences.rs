@@ -50,6 +50,7 @@ pub(crate) fn read(settings: &Settings) -> Preferences {
         tell_repairs: settings.tell.repairs,
         battery_below: Some(settings.power.battery_below).filter(|level| *level > 0),
         metered: settings.power.metered,
+        watch_family: settings.family.watch,
         language: settings.window.language.clone(),
         appearance: settings.window.appearance,
         plc_url: settings.network.plc_url.clone(),
@@ -65,6 +66,7 @@ fn write(preferences: &Preferences, settings: &mut Settings) {
     settings.tell.repairs = preferences.tell_repairs;
     settings.power.battery_below = preferences.battery_below.unwrap_or(0);
     settings.power.metered = preferences.metered;
+    settings.family.watch = preferences.watch_family;
     settings.window.language.clone_from(&preferences.language);
     settings.window.appearance = preferences.appearance;
     settings.network.plc_url.clone_from(&preferences.plc_url);
@@ -144,6 +146,7 @@ mod tests {
             tell_repairs: false,
             battery_below: None,
             metered: NetworkRule::Allow,
+            watch_family: false,
             language: Some("en".to_owned()),
             appearance: Appearance::Dark,
             plc_url: Some("https://plc.example".to_owned()),

@@ -39,6 +39,9 @@ pub(crate) struct Settings {
     /// When what is scheduled waits for the machine.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub power: Power,
+    /// What is done for those who share a place.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub family: Family,
     /// How Skykeep looks and speaks.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub window: Window,
@@ -151,6 +154,20 @@ impl Default for Power {
     }
 }
 
+/// What is done for those who share a place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Family {
+    /// Whether their identity logs are read too, so that a computer that sleeps is not the only watcher.
+    pub watch: bool,
+}
+
+impl Default for Family {
+    fn default() -> Self {
+        Self { watch: true }
+    }
+}
+
 /// How Skykeep looks and speaks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -250,6 +267,7 @@ impl Default for Settings {
             network: Network::default(),
             tell: Tell::default(),
             power: Power::default(),
+            family: Family::default(),
             window: Window::default(),
             keys: Keys::default(),
             accounts: Vec::new(),

@@ -94,6 +94,30 @@ export const familyScenes = {
       },
     }),
   },
+  'family-page-changed': {
+    at: `#/places/${drive.id}/family`,
+    answers: answers([well], {
+      places: { value: [place, drive] },
+      family: {
+        value: {
+          ...onDrive,
+          members: [
+            onDrive.members[0],
+            {
+              ...onDrive.members[1],
+              watched: NOW - 2 * HOUR,
+              findings: [
+                { at: NOW - 12 * DAY, what: 'handle', now: 'bob.test' },
+                { at: NOW - 9 * HOUR, what: 'recovery_keys', now: null },
+                { at: NOW - 8 * HOUR, what: 'host', now: 'https://harvest.example' },
+              ],
+            },
+            { ...onDrive.members[2], watched: NOW - 2 * HOUR },
+          ],
+        },
+      },
+    }),
+  },
   'family-page-leave': {
     at: `#/places/${drive.id}/family`,
     answers: answers([well], { places: { value: [place, drive] }, family: { value: onDrive } }),

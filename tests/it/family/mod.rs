@@ -3,3 +3,4 @@
 mod leave;
 mod page;
 mod rounds;
+mod watch;

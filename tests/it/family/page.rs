@@ -8,7 +8,7 @@ use skykeep_tests::cli::Cli;
 use skykeep_tests::keep::files_below;
 use skykeep_tests::network::Network;
 
-fn member<'a>(family: &'a Value, handle: &str) -> &'a Value {
+pub(super) fn member<'a>(family: &'a Value, handle: &str) -> &'a Value {
     let members = family["members"].as_array().unwrap();
     members.iter().find(|member| member["handle"] == handle).unwrap()
 }

@@ -111,6 +111,8 @@ export const member = (more = {}) => ({
   over_share: false,
   computers: [{ writer: 'aaaaaaaa', this: true, last: NOW - 12 * MINUTE }],
   disbelieved: 0,
+  watched: null,
+  findings: [],
   ...more,
 });
 
@@ -232,6 +234,7 @@ export const preferences = (more = {}) => ({
   tell_repairs: true,
   battery_below: 20,
   metered: 'wait',
+  watch_family: true,
   language: null,
   appearance: 'system',
   plc_url: null,

@@ -49,6 +49,40 @@ pub struct Member {
     pub computers: Vec<Computer>,
     /// Manifests among the newest that are damaged or not signed by who they say: nothing in them is believed.
     pub disbelieved: u32,
+    /// When the account's identity log was last read for somebody else's sake; accounts of this computer are read with
+    /// every run.
+    pub watched: Option<Millis>,
+    /// What happened to the identity since it is watched, oldest first; the last 90 days.
+    pub findings: Vec<Finding>,
+}
+
+/// Something that happened to an identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Finding {
+    /// When, as the log says; of a rewritten log, when that was seen.
+    pub at: Millis,
+    /// What.
+    pub what: FindingWhat,
+    /// What the host or the handle is now.
+    pub now: Option<String>,
+}
+
+/// What may happen to an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingWhat {
+    /// The account is at another host.
+    Host,
+    /// It has another handle.
+    Handle,
+    /// Its posts are signed with another key.
+    Key,
+    /// Other keys may change the identity.
+    RecoveryKeys,
+    /// The identity was ended.
+    Ended,
+    /// The log does not continue the one that was known, or breaks its own rules.
+    Rewritten,
 }
 
 /// A computer that brings backups.

@@ -17,7 +17,7 @@ mod snapshot;
 
 pub use account::{Account, Kept, KeptState, Readiness, ReadyLine, ReadyWhat, Whose};
 pub use event::{About, Event};
-pub use family::{Computer, Family, Late, Member, Room, RoomState, TakenAlong};
+pub use family::{Computer, Family, Finding, FindingWhat, Late, Member, Room, RoomState, TakenAlong};
 pub use history::{Cell, Growth, Storage, StoredAccount};
 pub use opened::{Opened, OpenedAccount, OpenedKind};
 pub use person::{Extent, HostingStatus, Person};

@@ -20,6 +20,8 @@ pub struct Preferences {
     pub battery_below: Option<u8>,
     /// What happens on a connection that is paid by volume.
     pub metered: NetworkRule,
+    /// Whether the public identity logs of others who share a place are read too, once a day.
+    pub watch_family: bool,
     /// The language, a locale of `assets/text`; `None`: as the system says.
     pub language: Option<String>,
     /// Light, dark, or as the system says.

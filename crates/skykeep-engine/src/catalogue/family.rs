@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Catalogue, Error, from_json, millis, time, to_json};
+use crate::api::Finding;
 
 /// Milliseconds of a day.
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -65,7 +66,43 @@ pub struct Fill {
     pub used: u64,
 }
 
+/// What is known of the identity of somebody who shares a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// When the directory was last asked.
+    pub asked: Timestamp,
+    /// The audit log that the next one has to continue, as served.
+    pub log: Vec<u8>,
+    /// What happened since it is watched, oldest first.
+    pub findings: Vec<Finding>,
+}
+
 impl Catalogue {
+    /// What is known of somebody's identity; `None` when nobody asked yet.
+    pub fn watched(&self, did: &str) -> Result<Option<Watched>, Error> {
+        let sql = "SELECT asked, log, findings FROM watched WHERE did = ?1";
+        let row = self.lock().prepare_cached(sql)?.query_row([did], |row| {
+            Ok((time(row.get(0)?), row.get(1)?, row.get::<_, String>(2)?))
+        });
+        let Some((asked, log, findings)) = row.optional()? else {
+            return Ok(None);
+        };
+        let findings = from_json("watched", &findings)?;
+        Ok(Some(Watched { asked, log, findings }))
+    }
+
+    /// Remembers that, in place of what was known.
+    pub fn set_watched(&self, did: &str, watched: &Watched) -> Result<(), Error> {
+        let findings = to_json("watched", &watched.findings)?;
+        self.write(|transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO watched (did, asked, log, findings) VALUES (?1, ?2, ?3, ?4)",
+                params![did, millis(watched.asked), watched.log, findings],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Who was on a place when it was last read; `None` when it never was.
     pub fn family(&self, place: &str) -> Result<Option<KnownFamily>, Error> {
         let sql = "SELECT json FROM families WHERE place = ?1";

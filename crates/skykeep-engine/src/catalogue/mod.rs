@@ -39,7 +39,7 @@ use skykeep_atproto::Did;
 
 pub use accounts::AccountFacts;
 pub use error::Error;
-pub use family::{Fill, KnownComputer, KnownFamily, KnownMember};
+pub use family::{Fill, KnownComputer, KnownFamily, KnownMember, Watched};
 pub use history::{Happened, Held, Outcome, Size};
 pub use hosts::HostFacts;
 pub use places::{Confirmation, Holds, PlaceFacts};

@@ -124,6 +124,12 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE confirmations ADD COLUMN read_there INTEGER NOT NULL DEFAULT 0;
 ",
+    "
+    CREATE TABLE watched (
+        did TEXT PRIMARY KEY,
+        asked INTEGER NOT NULL, log BLOB NOT NULL, findings TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Reads the version: 0 is a new, empty file.

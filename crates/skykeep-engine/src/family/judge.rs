@@ -9,7 +9,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::{Late, RoomState};
+use crate::api::{Finding, Late, RoomState};
 
 const DAY: i64 = 24 * 60 * 60;
 /// Days without a backup that are worth a word.
@@ -24,6 +24,8 @@ const LEAST_DAYS: f64 = 7.0;
 const SOON_DAYS: u32 = 30;
 /// What lies further ahead than ten years is no forecast.
 const FARTHEST_DAYS: f64 = 3_650.0;
+/// For how long a change of an identity is told.
+const TOLD: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// A writer's clock may be so far ahead of ours and still be believed.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_hours(1);
 
@@ -44,6 +46,13 @@ pub(super) fn late(last: Option<Timestamp>, now: Timestamp) -> Late {
         LATE_DAYS.. => Late::Week,
         _ => Late::No,
     }
+}
+
+/// Of what happened to an identity, what is not too long ago to be told.
+pub(super) fn recent(mut findings: Vec<Finding>, now: Timestamp) -> Vec<Finding> {
+    let since = now.checked_sub(TOLD).unwrap_or(Timestamp::MIN).as_millisecond();
+    findings.retain(|finding| finding.at >= since);
+    findings
 }
 
 /// What each of `members` may use before it is said, in bytes.

@@ -2,16 +2,19 @@
 //!
 //! Nobody is asked for anything: a place's own signed manifests tell who shares it. What was read is remembered in the
 //! catalogue, so that a drive that is away can still be spoken of; once a day, and whenever somebody looks, it is read
-//! again. Nothing is ever written to the place for this.
+//! again. Nothing is ever written to the place for this. Who shares a place is also looked after: [`watch`].
 
 mod judge;
 mod leave;
 mod members;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
+use skykeep_atproto::Did;
+use skykeep_vault::Vault;
 use skykeep_vault::layout::VaultId;
 use tracing::{debug, warn};
 
@@ -19,7 +22,7 @@ use crate::api::{Computer, Family, Late, Member, Room};
 use crate::catalogue::{Fill, KnownFamily, KnownMember};
 use crate::engine::Inner;
 use crate::places::{LOOK_PATIENCE, open_lately};
-use crate::settings::{self, Place};
+use crate::settings::Place;
 use crate::{Engine, Error, on_heap};
 
 /// How often every place is read by itself.
@@ -46,7 +49,8 @@ impl Looked {
 }
 
 impl Engine {
-    /// Everyone on a place. `anew` measures what they use again; without, that is a day old at most.
+    /// Everyone on a place. `anew` measures what they use, and reads their identities, again; without, both are a day old
+    /// at most while the scheduler runs.
     ///
     /// A place that is away is told of as it was last read. Errors: `Unknown`; `Place` where it was never read and cannot
     /// be.
@@ -55,7 +59,12 @@ impl Engine {
         let now = Timestamp::now();
         let known = self.inner.known_family(&place).await?;
         let (known, away) = match on_heap(|| self.inner.read_family(&place, known.clone(), anew, now)).await {
-            Ok(read) => (read, false),
+            Ok((read, vault)) => {
+                if anew {
+                    self.inner.watch(&vault, &read.members, true, now).await?;
+                }
+                (read, false)
+            }
             Err(error) => match known {
                 Some(known) => (known, true),
                 None => return Err(error),
@@ -120,17 +129,18 @@ impl Inner {
         if read.is_some_and(|read| read <= now && now.duration_since(read) < DAILY) {
             return Ok(());
         }
-        self.read_family(place, known, true, now).await.map(drop)
+        let (read, vault) = self.read_family(place, known, true, now).await?;
+        self.watch(&vault, &read.members, false, now).await
     }
 
-    /// Reads who is on a place, and remembers it.
+    /// Reads who is on a place, and remembers it. Answers the place too.
     async fn read_family(
         &self,
         place: &Place,
         known: Option<KnownFamily>,
         anew: bool,
         now: Timestamp,
-    ) -> Result<KnownFamily, Error> {
+    ) -> Result<(KnownFamily, Vault), Error> {
         let vault = open_lately(self, place, LOOK_PATIENCE).await?;
         let at_place = |source| Error::Place {
             name: place.name.clone(),
@@ -151,7 +161,7 @@ impl Inner {
         };
         let (id, kept) = (place.vault.to_string(), family.clone());
         self.ask(move |catalogue| catalogue.set_family(&id, &kept)).await?;
-        Ok(family)
+        Ok((family, vault))
     }
 
     async fn show_family(
@@ -179,19 +189,22 @@ impl Inner {
         };
         let own = self.writer_key.id().to_string();
         let settings = self.settings();
-        let mut members: Vec<Member> = known
-            .members
-            .into_iter()
-            .map(|member| {
-                let kept = |account: &&settings::Account| member.did.as_deref() == Some(account.did.as_str());
-                let account = settings.accounts.iter().find(kept);
-                Member {
-                    kept_here: account.is_some(),
-                    left: account.is_some_and(|account| account.left.contains(&place.vault)),
-                    ..show(member, &own, &room, now)
-                }
-            })
-            .collect();
+        let mut members = Vec::new();
+        for member in known.members {
+            let did = member.did.as_deref().and_then(|did| did.parse::<Did>().ok());
+            let account = did.as_ref().and_then(|did| settings.account(did));
+            let watched = match &did {
+                Some(did) if account.is_none() => self.watched(did).await?,
+                _ => None,
+            };
+            members.push(Member {
+                kept_here: account.is_some(),
+                left: account.is_some_and(|account| account.left.contains(&place.vault)),
+                watched: watched.as_ref().map(|watched| watched.asked.as_millisecond()),
+                findings: watched.map_or_else(Vec::new, |watched| judge::recent(watched.findings, now)),
+                ..show(member, &own, &room, now)
+            });
+        }
         members.sort_by(|a, b| {
             let name = |member: &Member| (member.did.is_none(), member.handle.is_none(), member.handle.clone());
             name(a).cmp(&name(b)).then_with(|| a.folder.cmp(&b.folder))
@@ -207,7 +220,7 @@ impl Inner {
     }
 }
 
-/// What was read of a member, as faces see it; whether it is kept here is for whoever knows settings.
+/// What was read of a member, as faces see it; what is known of it here is for whoever knows that.
 fn show(known: KnownMember, own: &str, room: &Room, now: Timestamp) -> Member {
     let last = known.last.and_then(|last| Timestamp::from_millisecond(last).ok());
     let late = match known.did {
@@ -217,6 +230,8 @@ fn show(known: KnownMember, own: &str, room: &Room, now: Timestamp) -> Member {
     Member {
         kept_here: false,
         left: false,
+        watched: None,
+        findings: Vec::new(),
         did: known.did,
         handle: known.handle,
         last_backup: known.last,

@@ -455,6 +455,31 @@ export type Family = {
 	room: Room,
 };
 
+/**  Something that happened to an identity. */
+export type Finding = {
+	/**  When, as the log says; of a rewritten log, when that was seen. */
+	at: number,
+	/**  What. */
+	what: FindingWhat,
+	/**  What the host or the handle is now. */
+	now: string | null,
+};
+
+/**  What may happen to an identity. */
+export type FindingWhat = 
+/**  The account is at another host. */
+"host" | 
+/**  It has another handle. */
+"handle" | 
+/**  Its posts are signed with another key. */
+"key" | 
+/**  Other keys may change the identity. */
+"recovery_keys" | 
+/**  The identity was ended. */
+"ended" | 
+/**  The log does not continue the one that was known, or breaks its own rules. */
+"rewritten";
+
 /**  How much was kept on one day. */
 export type Growth = {
 	/**  When, at the end of that day's last snapshot. */
@@ -574,6 +599,13 @@ export type Member = {
 	computers: Computer[],
 	/**  Manifests among the newest that are damaged or not signed by who they say: nothing in them is believed. */
 	disbelieved: number,
+	/**
+	 *  When the account's identity log was last read for somebody else's sake; accounts of this computer are read with
+	 *  every run.
+	 */
+	watched: number | null,
+	/**  What happened to the identity since it is watched, oldest first; the last 90 days. */
+	findings: Finding[],
 };
 
 /**  A picture or video that is not in the backup. */
@@ -768,6 +800,8 @@ export type Preferences = {
 	battery_below: number | null,
 	/**  What happens on a connection that is paid by volume. */
 	metered: NetworkRule,
+	/**  Whether the public identity logs of others who share a place are read too, once a day. */
+	watch_family: boolean,
 	/**  The language, a locale of `assets/text`; `None`: as the system says. */
 	language: string | null,
 	/**  Light, dark, or as the system says. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import type { Finding } from '$lib/bindings';
 import { family, member, NOW } from '../../test/made-up';
-import { computersOf, fullIn, standingOfFamily, standingOfMember, usedBy } from './family';
+import { computersOf, found, fullIn, isAlarm, standingOfFamily, standingOfMember, usedBy } from './family';
 
 const DAY = 24 * 60 * 60 * 1000;
 const bob = member({ did: 'did:plc:b', folder: 'did_plc_b', handle: 'bob.test', kept_here: false });
@@ -21,6 +22,26 @@ test('everyone in one line', () => {
   check({ members: [member(), someone] }, 'needs', /^When 1 account .* cannot be told/, /^Read/);
   // Who is late matters more than who cannot be told.
   check({ members: [late, someone] }, 'needs', /^1 account on Family drive was not backed up/, /^Read/);
+});
+
+test('a change of an identity comes first while it can be undone, and is told later', () => {
+  const HOUR = 60 * 60 * 1000;
+  const changed = (what: Finding['what'], hours: number, now: string | null = null): Finding => ({
+    at: NOW - hours * HOUR,
+    what,
+    now,
+  });
+  const with_ = (...findings: Finding[]) => ({ ...late, findings });
+  check({ members: [member(), with_(changed('key', 71))] }, 'needs', /^The identity of 1 account/, /^Read/);
+  check({ members: [with_(changed('key', 73), changed('handle', 1))] }, 'needs', /was not backed up/, /^Read/);
+  const alarms = (['host', 'handle', 'key', 'recovery_keys', 'ended', 'rewritten'] as const).map((what) =>
+    isAlarm(changed(what, 1), NOW),
+  );
+  expect(alarms).toEqual([true, false, true, true, true, true]);
+  expect(found(changed('host', 1, 'https://two.example'), NOW)).toMatch(/another host, https:\/\/two.example/);
+  expect(found(changed('handle', 1, 'bob.example'), NOW)).toMatch(/took the handle bob.example at/);
+  expect(found(changed('handle', 1), NOW)).toMatch(/lost its handle/);
+  expect(found(changed('recovery_keys', 1), NOW)).toMatch(/keys that may change this identity were changed/);
 });
 
 test('a place that is away is spoken of as it was, and is not called safe', () => {

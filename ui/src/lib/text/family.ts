@@ -1,6 +1,6 @@
 // Who shares a place, in words: the one line for all, how each of them fares, and how much room there is.
 
-import type { Family, Member, Room } from '$lib/bindings';
+import type { Family, Finding, Member, Room } from '$lib/bindings';
 import { t } from '.';
 import { at, daysBetween, size } from './format';
 import type { Standing, Tone } from './standing';
@@ -10,6 +10,7 @@ export function standingOfFamily({ name: place, members, away, read, room }: Fam
   const count = members.length;
   const late = members.filter(({ late }) => late === 'week' || late === 'month').length;
   const unknown = members.filter(({ late }) => late === 'unknown').length;
+  const changed = members.filter(({ findings }) => findings.some((finding) => isAlarm(finding, now))).length;
   const when = at(read, now);
   const details = [
     ...(room.state === 'enough' ? [] : [t(`family.${room.state}`, { place })]),
@@ -18,6 +19,7 @@ export function standingOfFamily({ name: place, members, away, read, room }: Fam
   if (count === 0) {
     return { tone: 'plain', headline: t('family.none', { place }), details: [t('family.none_more'), ...details] };
   }
+  if (changed > 0) return { tone: 'needs', headline: t('family.changed', { count: changed, place }), details };
   if (late > 0) return { tone: 'needs', headline: t('family.late', { count: late, place }), details };
   if (unknown > 0) return { tone: 'needs', headline: t('family.unknown', { count: unknown, place }), details };
   const tone = room.state !== 'enough' ? 'needs' : away ? 'plain' : 'safe';
@@ -36,6 +38,26 @@ export function standingOfMember(member: Member, now: number): { tone: Tone; tex
       return { tone: 'needs', text: t('family.month', { count }) };
     case 'unknown':
       return { tone: 'plain', text: t(member.did === null ? 'family.someone_more' : 'family.never_more') };
+  }
+}
+
+const CAN_BE_UNDONE = 72 * 60 * 60 * 1000;
+
+/** Whether a change may be an attack that can still be undone. Another handle alone is none. */
+export function isAlarm({ at: when, what }: Finding, now: number): boolean {
+  return what !== 'handle' && now - when < CAN_BE_UNDONE;
+}
+
+/** What happened to an identity, and when. */
+export function found({ at: then, what, now: value }: Finding, now: number): string {
+  const when = at(then, now);
+  switch (what) {
+    case 'host':
+      return t('family.found_host', { when, value: value ?? '' });
+    case 'handle':
+      return value === null ? t('family.found_no_handle', { when }) : t('family.found_handle', { when, value });
+    default:
+      return t(`family.found_${what}`, { when });
   }
 }
 

@@ -177,7 +177,7 @@ fn what_an_older_version_wrote_is_counted_and_measured_again() {
              ALTER TABLE snapshots DROP COLUMN media_bytes;
              ALTER TABLE accounts DROP COLUMN identity_read; DROP TABLE told;
              DROP TABLE families; DROP TABLE fills; DROP TABLE rounds; DROP TABLE samples;
-             ALTER TABLE confirmations DROP COLUMN read_there;
+             ALTER TABLE confirmations DROP COLUMN read_there; DROP TABLE watched;
              PRAGMA user_version = 1;",
         )
         .unwrap();

@@ -1,0 +1,357 @@
+//! Members who share a place keep an eye on each other: their computers read each other's public identity logs too.
+//!
+//! A laptop that sleeps watches nothing; the others on the same place do. Once a day, and when somebody looks again, the
+//! directory is asked for the log of every account found there that this computer does not keep itself (those are read with
+//! every run), one after the other. A log has to prove itself and to continue the one that is known: at first the one that
+//! lies in the member's own backups, then the last one that was read. What is new in it is a finding, which is remembered
+//! and shown.
+//!
+//! Asking tells the directory that this computer cares for these accounts, which is why it can be switched off.
+
+use jiff::{SignedDuration, Timestamp};
+use skykeep_atproto::Did;
+use skykeep_atproto::did::Method;
+use skykeep_atproto::plc::{self, Audited, LogEntry, State};
+use skykeep_net::plc::Directory;
+use skykeep_vault::layout::AccountFolder;
+use skykeep_vault::{IdentityKind, Vault};
+use tracing::{debug, info};
+
+use crate::Error;
+use crate::api::{Finding, FindingWhat};
+use crate::catalogue::{KnownMember, Watched};
+use crate::engine::Inner;
+use crate::snapshots::identity_part;
+
+/// How often an identity is asked for by itself.
+const DAILY: SignedDuration = SignedDuration::from_hours(22);
+
+/// How often at most, however often somebody looks again.
+const AGAIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// Findings of one account that are remembered, the newest ones.
+const MOST: usize = 20;
+
+impl Inner {
+    /// Looks after everyone on a place whom nobody here keeps. `anew` does not wait for the next day.
+    ///
+    /// Errors: those of the catalogue; `Stopped`.
+    pub(super) async fn watch(
+        &self,
+        vault: &Vault,
+        members: &[KnownMember],
+        anew: bool,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let settings = self.settings();
+        if !settings.family.watch {
+            return Ok(());
+        }
+        for member in members {
+            let Some(did) = member.did.as_deref().and_then(|did| did.parse::<Did>().ok()) else {
+                continue;
+            };
+            // A did:web has no log, only a document that says what it says today.
+            if did.method() != Method::Plc || settings.account(&did).is_some() {
+                continue;
+            }
+            let before = self.watched(&did).await?;
+            let lately = |watched: &Watched| {
+                let since = now.duration_since(watched.asked);
+                !since.is_negative() && since < if anew { AGAIN } else { DAILY }
+            };
+            if before.as_ref().is_some_and(lately) {
+                continue;
+            }
+            match self.look_after(vault, member, &did, before, now).await {
+                Ok(()) => {}
+                Err(error) if error.is_stop() => return Err(error),
+                // Tomorrow is another day.
+                Err(error) => debug!(%did, %error, "an identity could not be looked at"),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known of the identity of somebody who shares a place.
+    pub(super) async fn watched(&self, did: &Did) -> Result<Option<Watched>, Error> {
+        let did = did.to_string();
+        self.ask(move |catalogue| catalogue.watched(&did)).await
+    }
+
+    async fn look_after(
+        &self,
+        vault: &Vault,
+        member: &KnownMember,
+        did: &Did,
+        before: Option<Watched>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let (known, mut findings) = match before {
+            Some(before) => (before.log, before.findings),
+            None => (kept_log(vault, member).await.unwrap_or_default(), Vec::new()),
+        };
+        let read = Directory::new(&self.client()).audit_log(did, &self.shutdown).await?;
+        let old = plc::parse_log(&known).unwrap_or_default();
+        let news = judge(did, &old, &read.entries, now);
+        let log = match news.iter().any(|finding| finding.what == FindingWhat::Rewritten) {
+            // What was known stays what is compared with.
+            true => known,
+            false => read.bytes,
+        };
+        for finding in news {
+            if !findings.contains(&finding) && !is_same_alarm(&findings, &finding) {
+                info!(%did, what = ?finding.what, "an identity on a shared place has changed");
+                findings.push(finding);
+            }
+        }
+        findings.drain(..findings.len().saturating_sub(MOST));
+        let watched = Watched {
+            asked: now,
+            log,
+            findings,
+        };
+        let did = did.to_string();
+        self.ask(move |catalogue| catalogue.set_watched(&did, &watched)).await
+    }
+}
+
+/// The log that lies in a member's own newest backup; `None` when it cannot be had. It still has to prove itself.
+async fn kept_log(vault: &Vault, member: &KnownMember) -> Option<Vec<u8>> {
+    let folder: AccountFolder = member.folder.parse().ok()?;
+    for name in member.newest.lines() {
+        let Ok(snapshot) = vault.snapshot(&folder, &name.parse().ok()?).await else {
+            continue;
+        };
+        let contents = vault.contents(&snapshot).await.ok()?;
+        let log = identity_part(vault, &snapshot, &contents, IdentityKind::AuditLog).await;
+        if let Ok(Some(log)) = log {
+            return Some(log);
+        }
+    }
+    None
+}
+
+/// A log that stays rewritten is found every day, and is one finding.
+fn is_same_alarm(findings: &[Finding], new: &Finding) -> bool {
+    let last = findings.last();
+    new.what == FindingWhat::Rewritten && last.is_some_and(|last| last.what == FindingWhat::Rewritten)
+}
+
+/// What has happened to an identity since `old`, oldest first.
+///
+/// Without an older log, or with one that proves nothing, there is nothing to compare with, and only a log that fails its
+/// own proof is a finding.
+fn judge(did: &Did, old: &[LogEntry], new: &[LogEntry], now: Timestamp) -> Vec<Finding> {
+    let rewritten = Finding {
+        at: now.as_millisecond(),
+        what: FindingWhat::Rewritten,
+        now: None,
+    };
+    let audit = plc::audit(Some(did), new);
+    if !audit.is_valid() {
+        return vec![rewritten];
+    }
+    if old.is_empty() || !plc::audit(Some(did), old).is_valid() {
+        return Vec::new();
+    }
+    let comparison = plc::compare(old, new);
+    if !comparison.is_continuation() {
+        return vec![rewritten];
+    }
+    let added: Vec<&LogEntry> = comparison.added.iter().filter_map(|place| new.get(*place)).collect();
+    let is_new = |operation: &Audited| added.iter().any(|entry| entry.cid == operation.cid.to_string());
+    let mut findings = Vec::new();
+    let before = plc::audit(Some(did), old);
+    let mut state = before.current().map(|state| state.into_owned());
+    for operation in audit.chain().filter(|operation| is_new(operation)) {
+        let next = operation.operation.state().map(|state| state.into_owned());
+        findings.extend(
+            differences(state.as_ref(), next.as_ref())
+                .into_iter()
+                .map(|(what, value)| Finding {
+                    at: operation.created_at.as_millisecond(),
+                    what,
+                    now: value,
+                }),
+        );
+        state = next;
+    }
+    findings
+}
+
+/// What one operation changed, and what that is now where a person can read it.
+fn differences(before: Option<&State>, after: Option<&State>) -> Vec<(FindingWhat, Option<String>)> {
+    let Some(after) = after else {
+        return vec![(FindingWhat::Ended, None)];
+    };
+    let host = |state: &State| state.pds();
+    let handle = |state: &State| state.handle().map(|handle| handle.to_string());
+    let key = |state: &State| state.signing_key();
+    let mut found = Vec::new();
+    if before.and_then(host) != host(after) {
+        found.push((FindingWhat::Host, host(after)));
+    }
+    if before.and_then(handle) != handle(after) {
+        found.push((FindingWhat::Handle, handle(after)));
+    }
+    if before.and_then(key) != key(after) {
+        found.push((FindingWhat::Key, None));
+    }
+    if before.map(|state| &state.rotation_keys) != Some(&after.rotation_keys) {
+        found.push((FindingWhat::RecoveryKeys, None));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use skykeep_atproto::plc::{Operation, Service};
+    use skykeep_atproto::{Curve, SigningKey};
+
+    use super::*;
+
+    const AT: i64 = 1_795_000_000;
+
+    fn key(n: u8) -> SigningKey {
+        SigningKey::from_bytes(Curve::K256, &[n; 32]).unwrap()
+    }
+
+    fn state() -> State {
+        let service = Service {
+            kind: "AtprotoPersonalDataServer".to_owned(),
+            endpoint: "https://one.example".to_owned(),
+        };
+        State {
+            rotation_keys: [1, 2].map(|n| key(n).did_key().to_string()).into(),
+            verification_methods: [("atproto".to_owned(), key(3).did_key().to_string())].into(),
+            also_known_as: vec!["at://alice.example".to_owned()],
+            services: [("atproto_pds".to_owned(), service)].into(),
+        }
+    }
+
+    /// A log: its first state, and what each later operation makes of the state before, an hour apart; `None` ends it.
+    struct Made {
+        did: Did,
+        entries: Vec<LogEntry>,
+        state: State,
+    }
+
+    impl Made {
+        fn new() -> Self {
+            let first = Operation::update(state(), None).signed(&key(1));
+            let did = first.genesis_did().unwrap();
+            let mut made = Self {
+                did,
+                entries: Vec::new(),
+                state: state(),
+            };
+            made.push(&first);
+            made
+        }
+
+        fn push(&mut self, operation: &Operation) {
+            let hours = i64::try_from(self.entries.len()).unwrap();
+            let at = Timestamp::from_second(AT + hours * 3_600).unwrap();
+            let entry = LogEntry::new(&self.did, operation, false, at);
+            self.entries.push(entry);
+        }
+
+        fn change(&mut self, change: impl FnOnce(&mut State)) -> &mut Self {
+            change(&mut self.state);
+            let prev = self.entries.last().unwrap().operation().unwrap().cid();
+            let operation = Operation::update(self.state.clone(), Some(prev)).signed(&key(1));
+            self.push(&operation);
+            self
+        }
+
+        fn end(&mut self) -> &mut Self {
+            let prev = self.entries.last().unwrap().operation().unwrap().cid();
+            let operation = Operation::tombstone(prev).signed(&key(1));
+            self.push(&operation);
+            self
+        }
+    }
+
+    fn check(did: &Did, old: &[LogEntry], new: &[LogEntry], expected: &[(i64, FindingWhat, Option<&str>)]) {
+        let now = Timestamp::from_second(AT + 99 * 3_600).unwrap();
+        let found = judge(did, old, new, now);
+        let found: Vec<_> = found
+            .iter()
+            .map(|finding| ((finding.at / 1_000 - AT) / 3_600, finding.what, finding.now.as_deref()))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    fn host(state: &mut State) {
+        state.services.get_mut("atproto_pds").unwrap().endpoint = "https://two.example".to_owned();
+    }
+
+    #[test]
+    fn what_is_new_in_a_log_is_found_and_when() {
+        use FindingWhat::{Ended, Handle, Host, Key, RecoveryKeys};
+        let mut made = Made::new();
+        made.change(host)
+            .change(|state| state.also_known_as = vec!["at://bob.example".to_owned()])
+            .change(|state| {
+                let other = key(4).did_key().to_string();
+                state.verification_methods.insert("atproto".to_owned(), other);
+            })
+            .change(|state| state.rotation_keys.swap(0, 1))
+            .end();
+        let (did, log) = (&made.did, &made.entries);
+        let all = [
+            (1, Host, Some("https://two.example")),
+            (2, Handle, Some("bob.example")),
+            (3, Key, None),
+            (4, RecoveryKeys, None),
+            (5, Ended, None),
+        ];
+        for known in 1..=log.len() {
+            check(did, &log[..known], log, &all[known - 1..]);
+        }
+        // With nothing to compare with there is nothing new.
+        check(did, &[], log, &[]);
+        // One operation may change several things, and one that changes nothing is nothing.
+        let mut made = Made::new();
+        made.change(|_| {}).change(|state| {
+            host(state);
+            state.also_known_as.clear();
+        });
+        let (did, log) = (&made.did, &made.entries);
+        check(
+            did,
+            &log[..1],
+            log,
+            &[(2, Host, Some("https://two.example")), (2, Handle, None)],
+        );
+    }
+
+    #[test]
+    fn a_log_that_is_not_what_it_was_is_found() {
+        let rewritten = [(99, FindingWhat::Rewritten, None)];
+        let (mut one, mut other) = (Made::new(), Made::new());
+        one.change(host);
+        other.change(|state| state.also_known_as.clear());
+        let (did, log) = (&one.did, &one.entries);
+        check(did, log, &other.entries, &rewritten);
+        check(did, log, &log[..1], &rewritten);
+        check(did, log, &[], &rewritten);
+        // One that breaks its own rules, whatever was known.
+        let mut broken = log.clone();
+        broken.swap(0, 1);
+        check(did, &[], &broken, &rewritten);
+        check(did, log, &broken, &rewritten);
+        // What was known and proves nothing is no reproach to the one that does.
+        check(did, &broken, log, &[]);
+    }
+
+    #[test]
+    fn a_log_that_stays_rewritten_is_one_finding() {
+        let finding = |at, what| Finding { at, what, now: None };
+        let known = [finding(1, FindingWhat::Host), finding(2, FindingWhat::Rewritten)];
+        assert!(is_same_alarm(&known, &finding(3, FindingWhat::Rewritten)));
+        assert!(!is_same_alarm(&known[..1], &finding(3, FindingWhat::Rewritten)));
+        assert!(!is_same_alarm(&known, &finding(3, FindingWhat::Host)));
+    }
+}
