@@ -31,6 +31,12 @@ export function at(time: number, now: number): string {
   return t('time.on_at', { date: date().format(time), time: hour });
 }
 
+/** "today at 14:00", "yesterday at 14:00", "12 May 2026, 14:00": for a fact that stands by itself. */
+export function dated(time: number, now: number): string {
+  if (daysBetween(now, time) === 0) return t('time.today_at', { time: timeOfDay(time) });
+  return moment(time, now);
+}
+
 /** "14:00", "yesterday at 14:00", "12 May 2026, 14:00": for "since …". */
 export function moment(time: number, now: number): string {
   const hour = timeOfDay(time);

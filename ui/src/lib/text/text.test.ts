@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { t } from '.';
-import { ago, at, day, duration, moment, size } from './format';
+import { ago, at, dated, day, duration, moment, size } from './format';
 
 const NOW = new Date(2026, 10, 22, 14, 12).getTime();
 const MINUTE = 60_000;
@@ -43,6 +43,8 @@ describe('a moment is named by its day', () => {
   test('since when', () => {
     expect(plain(moment(NOW - HOUR, NOW))).toMatch(/^(13:12|1:12 PM)$/);
     expect(plain(moment(NOW - DAY, NOW))).toMatch(/^yesterday at /);
+    expect(plain(dated(NOW - HOUR, NOW))).toMatch(/^today at (13:12|1:12 PM)$/);
+    expect(plain(dated(NOW - DAY, NOW))).toMatch(/^yesterday at /);
   });
 
   test('in a list', () => {
