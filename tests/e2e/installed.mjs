@@ -72,15 +72,15 @@ test('its menu entry starts it', PATIENCE, async () => {
 });
 
 test('its command line hands what is to be done to it', PATIENCE, async () => {
-  await skykeep('account', 'add', network.account.handle);
+  await skykeep('account', 'add', network.accounts[0].handle);
   await skykeep('place', 'add', 'folder', vault);
-  await skykeep('backup', network.account.handle);
+  await skykeep('backup', network.accounts[0].handle);
   const { checks } = JSON.parse(await skykeep('--json', 'check'));
   assert.deepEqual(
     checks.map(({ damaged }) => damaged),
     [[]],
   );
-  const account = path.join(vault, 'accounts', network.account.did.replaceAll(':', '_'));
+  const account = path.join(vault, 'accounts', network.accounts[0].did.replaceAll(':', '_'));
   assert.ok(fs.readdirSync(path.join(account, 'snapshots')).length >= 1);
   // The page can only be looked at here: an empty one has a handful of colours.
   const file = path.join(PICTURES, '9-installed.png');

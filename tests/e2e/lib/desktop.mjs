@@ -150,17 +150,18 @@ async function menuOf(env, name) {
   };
 }
 
-/** Starts the test network with one account on A; resolves to its addresses, the account, and the app's environment. */
+/** Starts the test network with accounts on A; resolves to its addresses, the accounts, and the app's environment. */
 export async function startNetwork(log, seed) {
   const folder = path.resolve(import.meta.dirname, '../../network');
   const up = start('node', ['up.mjs'], { cwd: folder, hold: true, pipe: true, log });
   const facts = JSON.parse(await firstLine(up));
-  const [account] = (await run('node', ['seed.mjs', ...seed, '--pds', facts.A], { cwd: folder })).trim().split('\n');
+  const lines = (await run('node', ['seed.mjs', ...seed, '--pds', facts.A], { cwd: folder })).trim().split('\n');
+  const accounts = lines.map((line) => JSON.parse(line));
   const env = {
     SKYKEEP_PLC_URL: facts.plc,
     SKYKEEP_HANDLE_RESOLVER: facts.resolver,
     SKYKEEP_APPVIEW_URL: '',
     SKYKEEP_LOOPBACK_HTTP: '1',
   };
-  return { facts, account: JSON.parse(account), env, stop: () => end(up) };
+  return { facts, accounts, env, stop: () => end(up) };
 }

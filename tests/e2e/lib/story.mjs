@@ -20,12 +20,12 @@ export const ANSWER = 'section.status h1';
 export const MAIN_BUTTON = 'section.status button.main';
 export const NEXT = '.foot .actions button.main';
 
-/** Begins the story of this file. What `prepare` does comes before the window opens. */
-export function begin({ records = 60, prepare } = {}) {
+/** Begins the story of this file, about one account or a family's. What `prepare` does comes before the window opens. */
+export function begin({ who = 'account', records = 60, prepare } = {}) {
   const story = new Story();
   before(async () => {
     fs.mkdirSync(PICTURES, { recursive: true });
-    await story.start(records);
+    await story.start([who, '--records', String(records), '--large-blob', '300000']);
     await prepare?.(story);
     await story.open();
   });
@@ -44,15 +44,19 @@ class Story {
   type = (...args) => this.window.type(...args);
   text = (...args) => this.window.text(...args);
   press = (...args) => this.window.press(...args);
+  pressOn = (...args) => this.window.pressOn(...args);
+  saysOn = (...args) => this.window.saysOn(...args);
+  sizeOf = (...args) => this.window.sizeOf(...args);
   pick = (...args) => this.window.pick(...args);
   fill = (...args) => this.window.fill(...args);
   says = (...args) => this.window.says(...args);
 
-  async start(records) {
+  async start(seed) {
     this.desktop = await startDesktop();
     this.log = path.join(this.desktop.root, 'log');
-    this.network = await startNetwork(this.log, ['account', '--records', String(records), '--large-blob', '300000']);
-    this.account = this.network.account;
+    this.network = await startNetwork(this.log, seed);
+    /** The one that the window keeps, unless the story says otherwise. */
+    this.account = this.network.accounts[0];
     this.env = { ...this.desktop.env, ...this.network.env, SKYKEEP_KEYSTORE: 'os' };
     /** Where backups go unless something else is chosen. */
     this.vault = path.join(this.desktop.home, 'Skykeep');
@@ -124,27 +128,27 @@ class Story {
     assert.equal(await this.count('main li input:checked'), places);
   }
 
-  /** The account's host, as its owner. */
-  async signedIn() {
-    const { handle, password } = this.account;
+  /** An account's host, as its owner. */
+  async signedIn({ handle, password } = this.account) {
     const open = new Pds(this.network.facts.A);
     const { accessJwt } = await open.procedure('com.atproto.server.createSession', { identifier: handle, password });
     return open.withAccess(accessJwt);
   }
 
-  /** Posts something, with a video of so many bytes if there are any. */
-  async post(text, bytes = 0) {
-    const pds = await this.signedIn();
+  /** Posts something, with a video of so many bytes if there are any; the video's CID. */
+  async post(text, bytes = 0, by = this.account) {
+    const pds = await this.signedIn(by);
     const record = { $type: 'app.bsky.feed.post', text, createdAt: new Date().toISOString() };
     if (bytes > 0) {
       const { blob } = await pds.upload('com.atproto.repo.uploadBlob', randomBytes(bytes), 'video/mp4');
       record.embed = { $type: 'app.bsky.embed.video', video: blob };
     }
     await pds.procedure('com.atproto.repo.createRecord', {
-      repo: this.account.did,
+      repo: by.did,
       collection: record.$type,
       record,
     });
+    return record.embed?.video.ref.$link;
   }
 
   /** `kill` or `start` for the account's host. */

@@ -63,6 +63,11 @@ class Window {
     return this.ask('GET', `/element/${await this.find(selector)}/text`);
   }
 
+  /** How large the first such element is, in pixels of the page: { width, height, x, y }. */
+  async sizeOf(selector) {
+    return this.ask('GET', `/element/${await this.find(selector)}/rect`);
+  }
+
   /** Waits for the control that a label names: a switch, a list, a field. */
   control(label) {
     return this.named('label', label, '.control');
@@ -90,6 +95,39 @@ class Window {
     await until(`a press of “${words}”`, async () => {
       await this.ask('POST', `/element/${await this.named(kind, words)}/click`, {});
       return true;
+    });
+  }
+
+  /** Presses a button on the card with this title, by its words. */
+  async pressOn(title, words) {
+    await until(`a press of “${words}” on “${title}”`, async () => {
+      await this.ask('POST', `/element/${await this.onCard(title, words)}/click`, {});
+      return true;
+    });
+  }
+
+  /** Waits until the text of the card with this title matches, and returns it. */
+  async saysOn(title, pattern, patience) {
+    let last;
+    const matching = async () => {
+      last = await this.ask('GET', `/element/${await this.onCard(title)}/text`);
+      return pattern.test(last) ? last : undefined;
+    };
+    return until(`“${title}” to say ${pattern}`, matching, patience).catch((error) => {
+      throw new Error(`${error.message}; it said ${JSON.stringify(last)}`);
+    });
+  }
+
+  /** Waits for the card with this title, or for the button with these words on it. */
+  onCard(title, button) {
+    const script = `const plain = (element) => element?.textContent.trim().replace(/\\s+/g, ' ');
+      const [title, button] = arguments;
+      const cards = [...document.querySelectorAll('main section.card')];
+      const card = cards.find((card) => plain(card.querySelector('h2')) === title);
+      return button ? [...(card?.querySelectorAll('button') ?? [])].find((one) => plain(one) === button) : card`;
+    return until(`${button ?? 'the card'} on “${title}”`, async () => {
+      const found = await this.ask('POST', '/execute/sync', { script, args: [title, button ?? null] });
+      return found?.[ELEMENT];
     });
   }
 
