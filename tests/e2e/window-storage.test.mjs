@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe } from 'node:test';
-import { BUCKET, KEY, SECRET, startStorage } from './lib/storage.mjs';
+import { BUCKET, FIRST, LATER, startStorage } from './lib/storage.mjs';
+import { until } from './lib/processes.mjs';
 import { ANSWER, MAIN_BUTTON, begin } from './lib/story.mjs';
 
 let storage;
@@ -13,16 +14,23 @@ const story = begin({
     storage = await startStorage(path.join(story.desktop.root, 'storage'), story.log);
   },
 });
-const { step, says, click, press, pick, fill, find, text } = story;
+const { step, says, click, press, pressOn, pick, fill, find, count, text } = story;
 
 /** Fills in what the form of a bucket asks for. */
-async function typeBucket({ bucket = BUCKET, secret = SECRET } = {}) {
+async function typeBucket({ bucket = BUCKET, keys = FIRST } = {}) {
   await pick('Provider', 'SeaweedFS');
   await fill("The server's address", storage.endpoint);
   await fill('Bucket', bucket);
   await fill('Folder in the bucket (optional)', 'family');
-  await fill('Access key', KEY);
-  await fill('Secret key', secret);
+  await fill('Access key', keys.key);
+  await fill('Secret key', keys.secret);
+}
+
+/** The storage's owner ends some keys, and makes others. */
+async function restartKnowing(...keys) {
+  await storage.kill();
+  storage.knows(...keys);
+  await storage.start();
 }
 
 /** Every file below a folder that holds a text. */
@@ -50,7 +58,7 @@ describe('online storage', () => {
   });
 
   step('becomes a place once it was tested', async () => {
-    await fill('Secret key', SECRET);
+    await fill('Secret key', FIRST.secret);
     await fill('What to call it (optional)', 'Family cloud');
     await press('Test this place');
     await says('main [role=status]', /Backups can go there\.\s+What is sent there is not encrypted on its way\./);
@@ -85,9 +93,38 @@ describe('online storage', () => {
     await says(ANSWER, /^Your posts are kept/);
   });
 
+  step('takes new keys, and keeps the old ones until the new ones work', async () => {
+    await restartKnowing(FIRST, LATER);
+    await story.go('#/places');
+    await pressOn('Family cloud', 'Change keys…');
+    await says('[role=dialog]', /New keys for Family cloud/);
+    await fill('Access key', LATER.key);
+    await fill('Secret key', 'mistyped');
+    await press('Try and use these keys');
+    await says('[role=dialog] [role=alert]', /The secret key does not fit the access key\./);
+    await story.picture('storage-6-keys');
+    await fill('Secret key', LATER.secret);
+    await press('Try and use these keys');
+    await until('no question', async () => (await count('[role=dialog]')) === 0);
+    // The old ones are ended.
+    await restartKnowing(LATER);
+    await pressOn('Family cloud', 'Test this place');
+    await says('main', /Backups can go there\./);
+    const snapshots = `family/accounts/${story.account.did.replaceAll(':', '_')}/snapshots`;
+    const before = await storage.lists(snapshots);
+    assert.ok(before.length > 0);
+    await story.post('With other keys.');
+    await story.goToAccount();
+    await click(MAIN_BUTTON);
+    await until('the new snapshot', async () => (await storage.lists(snapshots)).length > before.length);
+    await find(MAIN_BUTTON);
+  });
+
   step('keeps its keys in the keychain alone', () => {
-    assert.deepEqual(holding(story.desktop.home, SECRET), []);
-    assert.ok(!fs.readFileSync(story.log, 'utf8').includes(SECRET), 'the log tells the secret');
+    for (const { secret } of [FIRST, LATER]) {
+      assert.deepEqual(holding(story.desktop.home, secret), []);
+      assert.ok(!fs.readFileSync(story.log, 'utf8').includes(secret), 'the log tells the secret');
+    }
   });
 });
 
@@ -101,17 +138,17 @@ describe('a computer that is lost', () => {
     await click('a.door[href="#/backup"]');
     await press('Open online storage (S3)');
     await says('h1', /^Which storage is it in\?$/);
-    await typeBucket();
+    await typeBucket({ keys: LATER });
     await press('Look into it');
     await says('h1', /^It holds the backups of 1 account\.$/);
-    await story.picture('storage-6-inside');
+    await story.picture('storage-7-inside');
     await press('Use it on this computer');
     await says('h1', /^1 account is kept by this computer from now on\.$/);
-    await story.picture('storage-7-taken-over');
+    await story.picture('storage-8-taken-over');
     await story.goToAccount();
     await says('header.who', new RegExp(story.account.handle));
     await says(ANSWER, /^Your posts are kept/);
     await says('main', /skykeep has the newest snapshot/);
-    await story.picture('storage-8-kept-again');
+    await story.picture('storage-9-kept-again');
   });
 });

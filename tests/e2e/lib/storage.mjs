@@ -13,17 +13,16 @@ const GRPC = 10_000;
 const PATIENCE = 120_000;
 
 export const BUCKET = 'skykeep';
-export const KEY = 'AKIDSKYKEEPTESTS';
-export const SECRET = 'wJalrXUtnFEMI-not-a-real-secret';
+/** The keys that it knows at first, and others. */
+export const FIRST = { key: 'AKIDSKYKEEPTESTS', secret: 'wJalrXUtnFEMI-not-a-real-secret' };
+export const LATER = { key: 'AKIDSKYKEEPLATER', secret: 'bPxRfiCYEXAMPLE-not-a-real-one-either' };
 
 /** Starts a server; it ends with everything else that the test started. What it complains about goes to `log`. */
 export async function startStorage(folder, log) {
   await run(process.execPath, [path.join(S3, 'setup.mjs')]);
   fs.mkdirSync(path.join(folder, 'data'), { recursive: true });
-  const credentials = [{ accessKey: KEY, secretKey: SECRET }];
-  const identities = [{ name: 'admin', credentials, actions: ['Admin', 'Read', 'Write', 'List', 'Tagging'] }];
-  fs.writeFileSync(path.join(folder, 's3.json'), JSON.stringify({ identities }));
   const storage = new Storage(folder, log, await freePorts(4));
+  storage.knows(FIRST);
   await storage.start();
   const bucket = `http://127.0.0.1:${storage.ports[1]}/buckets/${BUCKET}/`;
   const made = () => fetch(bucket, { method: 'POST' }).then(({ ok }) => ok, () => false); // prettier-ignore
@@ -36,6 +35,13 @@ class Storage {
     Object.assign(this, { folder, log, ports, endpoint: `http://127.0.0.1:${ports[0]}` });
   }
 
+  /** From its next start on it knows these keys and no others. */
+  knows(...keys) {
+    const credentials = keys.map(({ key, secret }) => ({ accessKey: key, secretKey: secret }));
+    const identities = [{ name: 'admin', credentials, actions: ['Admin', 'Read', 'Write', 'List', 'Tagging'] }];
+    fs.writeFileSync(path.join(this.folder, 's3.json'), JSON.stringify({ identities }));
+  }
+
   /** Starts it, or starts it again with everything it had kept. */
   async start() {
     const [s3, filer, master, volume] = this.ports;
@@ -46,6 +52,13 @@ class Storage {
     this.server = start(weed(), words.split(' '), { cwd: this.folder, log: this.log });
     const answers = () => fetch(this.endpoint).then(() => true, () => false); // prettier-ignore
     await until('the storage', answers, PATIENCE);
+  }
+
+  /** What lies in a folder of the bucket, asked behind the back of S3. */
+  async lists(folder) {
+    const address = `http://127.0.0.1:${this.ports[1]}/buckets/${BUCKET}/${folder}/?limit=1000`;
+    const { Entries } = await (await fetch(address, { headers: { accept: 'application/json' } })).json();
+    return Entries.map(({ FullPath }) => path.basename(FullPath));
   }
 
   /** Ends it as a power cut would; what it had kept stays. */
