@@ -80,6 +80,7 @@ const SHARED: &[(&str, &[&str])] = &[
     ("window.backup", &["records", "snapshots", "newest"]),
     ("window.account", &["from_backup", "media"]),
     ("window.snapshots", &["missing"]),
+    ("window.changes", &["removed_more"]),
     (
         "window.run",
         &[

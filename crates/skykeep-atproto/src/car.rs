@@ -103,6 +103,21 @@ pub fn blocks(bytes: &[u8]) -> Result<Vec<(Cid, &[u8])>, Error> {
     Ok(blocks)
 }
 
+/// The blocks of a damaged CAR in memory that still hash to their CIDs, in file order. What does not is left out; where
+/// the frame itself is broken, it ends.
+///
+/// For telling what was in it. Nothing is proved by it: see [`crate::verify`].
+pub fn salvage(bytes: &[u8]) -> impl Iterator<Item = (Cid, &[u8])> {
+    let header = piece(bytes, MAX_HEADER).ok();
+    let mut rest = header.map_or(&[][..], |(_, rest)| rest);
+    let sections = std::iter::from_fn(move || {
+        let (block, after) = piece(rest, MAX_SECTION).ok()?;
+        rest = after;
+        Some(section(block).ok())
+    });
+    sections.flatten().filter(|(cid, data)| cid.names(data))
+}
+
 /// One piece with its length before it, and what follows.
 fn piece(bytes: &[u8], limit: usize) -> Result<(&[u8], &[u8]), Error> {
     let Varint::Value(len, at) = varint(bytes) else {

@@ -6,6 +6,7 @@
 //! language of settings or of the system, documents always in English. See docs/cli.md.
 
 mod arguments;
+mod damage;
 mod family;
 mod inspect;
 mod output;

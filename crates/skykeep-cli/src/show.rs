@@ -8,12 +8,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use skykeep_engine::api::{
-    Account, Check, CheckHow, CheckStep, Checking, Damage, DamagedWhat, Kept, KeptState, Opened, OpenedKind, Phase,
-    Place, PlaceRole, PlaceState, PlaceTest, Problem, Progress, RunEnd, Snapshot, Waiting,
+    Account, Check, CheckHow, CheckStep, Checking, Kept, KeptState, Opened, OpenedKind, Phase, Place, PlaceRole,
+    PlaceState, PlaceTest, Problem, Progress, RunEnd, Snapshot, Waiting,
 };
 use skykeep_engine::{Ended, Exported, Imported, Reply, UnderWay, list, number, sentences, size};
 
-use crate::{family, output, said};
+use crate::{damage, family, output, said};
 
 /// Prints a reply.
 pub(crate) fn reply(reply: &Reply, json: bool) {
@@ -293,22 +293,9 @@ fn check(check: &Check) -> Vec<String> {
     ];
     let mended = check.mended.iter();
     lines.extend(mended.map(|name| format!("  {}", said::check_mended(name.as_str()))));
-    lines.extend(check.damaged.iter().map(|damage| format!("  {}", damaged(damage))));
+    lines.extend(check.damaged.iter().map(|damage| format!("  {}", damage::line(damage))));
     lines.extend((check.how != CheckHow::ReadAll).then(|| format!("  {}", said::check_not_all())));
     lines
-}
-
-fn damaged(damage: &Damage) -> String {
-    let name = damage.name.as_str();
-    let mut parts = vec![match damage.state.as_str() {
-        "missing" => said::check_file_missing(name),
-        "unreadable" => said::check_file_unreadable(name),
-        _ => said::check_file_damaged(name),
-    }];
-    parts.extend((damage.what == DamagedWhat::Posts).then(said::check_holds_posts));
-    parts.extend(damage.record.as_deref().map(said::check_shown_by));
-    parts.extend((!damage.snapshots.is_empty()).then(|| said::check_needed_by(list(&damage.snapshots))));
-    list(&parts)
 }
 
 fn export(exported: &Exported) -> Vec<String> {
@@ -525,41 +512,16 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_told_with_what_needs_it() {
+    fn a_check_is_told_with_what_it_found() {
         in_english();
-        let damage = |state: &str, snapshots: &[&str]| Damage {
-            name: "blobs/x".to_owned(),
-            state: state.to_owned(),
-            snapshots: snapshots.iter().map(ToString::to_string).collect(),
-            what: DamagedWhat::Other,
-            record: None,
-        };
-        check(
-            &damaged(&damage("missing", &["a", "b"])),
-            "blobs/x is missing, needed by a, b",
-        );
-        let picture = Damage {
-            what: DamagedWhat::Media,
-            record: Some("app.bsky.feed.post/3k".to_owned()),
-            ..damage("damaged", &["a"])
-        };
-        check(
-            &damaged(&picture),
-            "blobs/x is damaged, shown by app.bsky.feed.post/3k, needed by a",
-        );
-        let posts = Damage {
-            what: DamagedWhat::Posts,
-            ..damage("damaged", &[])
-        };
-        check(&damaged(&posts), "blobs/x is damaged, holds posts");
-        check(&damaged(&damage("unreadable", &[])), "blobs/x cannot be read");
+        let damage = damage::tests::damage("damaged", &[]);
         let found = Check {
             place: "home".to_owned(),
             how: CheckHow::ReadAll,
             files: 2,
             sound: 1,
             bytes: 1_234_567,
-            damaged: vec![damage("damaged", &[])],
+            damaged: vec![damage],
             mended: vec!["repo/y".to_owned()],
             whole_snapshots: 2,
             touched_snapshots: Vec::new(),

@@ -142,16 +142,21 @@ fn made(path: &str) -> u64 {
 
 /// A record that is gone, as it was. What it does not say in text is left out.
 fn removed(path: &str, bytes: &[u8]) -> RemovedRecord {
-    let fields = ["text", "displayName", "name", "description", "createdAt"];
-    let [text, display_name, name, description, created] = record::texts(bytes, fields).unwrap_or_default();
-    let says = [text, display_name, name, description];
-    let text = says.into_iter().flatten().find(|text| !text.trim().is_empty());
-    let created = created.and_then(|created| created.parse::<Timestamp>().ok());
+    let (text, created) = says(bytes);
     RemovedRecord {
         path: path.to_owned(),
         text: text.map(|text| text.chars().take(TEXT).collect()),
         created: created.map(Timestamp::as_millisecond),
     }
+}
+
+/// What a record says in text, and when it says it was made.
+pub(crate) fn says(bytes: &[u8]) -> (Option<&str>, Option<Timestamp>) {
+    let fields = ["text", "displayName", "name", "description", "createdAt"];
+    let [text, display_name, name, description, created] = record::texts(bytes, fields).unwrap_or_default();
+    let says = [text, display_name, name, description];
+    let text = says.into_iter().flatten().find(|text| !text.trim().is_empty());
+    (text, created.and_then(|created| created.parse().ok()))
 }
 
 #[cfg(test)]

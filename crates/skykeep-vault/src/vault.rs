@@ -205,6 +205,12 @@ impl Vault {
         run(move || content.into_bytes(&name, limit)).await.map(Some)
     }
 
+    /// A whole file in memory, as it is there: nothing about it is proved, and nothing is to be kept from it. `None` when
+    /// there is none. Errors: `TooLarge` past `limit` bytes; those of the place.
+    pub async fn read_unproved(&self, file: &VaultFile, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        self.read(&file.path(), limit).await
+    }
+
     /// Stores small bytes under their name. A file that goes by it and holds something else is set aside first.
     pub(crate) async fn put_anew(&self, file: &VaultFile, sum: Checksum, bytes: Vec<u8>) -> Result<(), Error> {
         let bytes = bytes::Bytes::from(bytes);

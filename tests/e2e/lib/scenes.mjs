@@ -24,6 +24,7 @@ import {
   well,
   wrongSecret,
 } from './made-up.mjs';
+import { damageScenes } from './damage.mjs';
 import { roomScenes } from './rooms.mjs';
 import { familyScenes } from './sharing.mjs';
 import { wordsOf } from './words.mjs';
@@ -88,6 +89,7 @@ async function typeBucket(page, say) {
 export const scenes = {
   ...roomScenes,
   ...familyScenes,
+  ...damageScenes,
   'start-unknown': {
     answers: answers([], {
       places: { value: [] },

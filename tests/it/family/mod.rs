@@ -1,5 +1,6 @@
 //! Places that several people share: they write at the same time, see who is there, and go their own ways.
 
+mod hurt;
 mod leave;
 mod page;
 mod rounds;

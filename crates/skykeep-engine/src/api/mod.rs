@@ -22,8 +22,8 @@ pub use history::{Cell, Growth, Storage, StoredAccount};
 pub use opened::{Opened, OpenedAccount, OpenedKind};
 pub use person::{Extent, HostingStatus, Person};
 pub use place::{
-    AddressOf, BucketAbilities, BucketAddress, Check, CheckHow, CheckStep, Checking, Damage, DamagedWhat, NAMED, Place,
-    PlaceKind, PlaceRole, PlaceState, PlaceTest, Provider, ReadSoFar, ReadWhole, Spot, SpotKind,
+    AddressOf, BucketAbilities, BucketAddress, Check, CheckHow, CheckStep, Checking, Damage, DamagedWhat, HurtRecord,
+    NAMED, Place, PlaceKind, PlaceRole, PlaceState, PlaceTest, Provider, ReadSoFar, ReadWhole, Spot, SpotKind,
 };
 pub use preferences::{Appearance, NetworkRule, Preferences, QuietHours, Stored};
 pub(crate) use problem::Said;

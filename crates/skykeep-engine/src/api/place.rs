@@ -258,6 +258,21 @@ pub struct Damage {
     pub what: DamagedWhat,
     /// A record that shows it, where it is a picture or a video: the record's path.
     pub record: Option<String>,
+    /// What it hurts, where that can still be read: the record that shows it, or posts that lie in it, newest first.
+    #[serde(default)]
+    pub hurt: Vec<HurtRecord>,
+    /// Posts that lie in it as well and are not named.
+    #[serde(default)]
+    pub hurt_more: u64,
+}
+
+/// A record that damage hurts, as a person knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct HurtRecord {
+    /// Its first words, on one line.
+    pub text: String,
+    /// When it says it was made.
+    pub created: Option<Millis>,
 }
 
 /// How thoroughly a place is looked at.

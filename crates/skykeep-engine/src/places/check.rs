@@ -1,12 +1,13 @@
 //! Looking at a place again: all of it, a portion, or names alone; and what is damaged written anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use skykeep_vault::layout::{AccountFile, AccountFolder, StorePath, VaultFile};
 use skykeep_vault::{CheckReport, Fault, Kind, Portion, Reading, Vault};
 use tracing::{info, warn};
 
+use super::hurt::Hurt;
 use super::open;
 use super::under_way::UnderWay;
 use crate::api::{Check, CheckHow, CheckStep, Damage, DamagedWhat, Event, Problem};
@@ -23,6 +24,8 @@ pub(crate) struct Inspected {
     pub(crate) report: CheckReport,
     /// What was damaged and is whole again, by path.
     mended: Vec<String>,
+    /// What the damage hurts, by the path of the damaged file.
+    hurt: BTreeMap<StorePath, Hurt>,
 }
 
 impl Engine {
@@ -110,6 +113,23 @@ impl Engine {
         mends: bool,
         stops: &(dyn Fn() -> bool + Sync),
     ) -> Result<Inspected, Error> {
+        let (report, mended) = self.read_and_mend(place, vault, reading, mends, stops).await?;
+        let hurt = match report.damages.is_empty() {
+            true => BTreeMap::new(),
+            false => self.hurt_by(place, vault, &report).await,
+        };
+        Ok(Inspected { report, mended, hurt })
+    }
+
+    /// What is damaged still, and the paths of what was.
+    async fn read_and_mend(
+        &self,
+        place: &settings::Place,
+        vault: &Vault,
+        reading: Reading<'_>,
+        mends: bool,
+        stops: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(CheckReport, Vec<String>), Error> {
         let at_place = |source| Error::Place {
             name: place.name.clone(),
             source,
@@ -125,8 +145,7 @@ impl Engine {
         // What a writer gave up itself is nobody's loss.
         report.damages.retain(|damage| damage.fault != Fault::Abandoned);
         if report.damages.is_empty() || !mends {
-            let mended = Vec::new();
-            return Ok(Inspected { report, mended });
+            return Ok((report, Vec::new()));
         }
         let paths: BTreeSet<StorePath> = report.damages.iter().map(|damage| damage.file.path()).collect();
         self.mend(place, vault, &mut report, &mut under_way).await?;
@@ -148,7 +167,7 @@ impl Engine {
         after.reached = report.reached;
         let still: BTreeSet<StorePath> = after.damages.iter().map(|damage| damage.file.path()).collect();
         let mended = paths.difference(&still).map(ToString::to_string).collect();
-        Ok(Inspected { report: after, mended })
+        Ok((after, mended))
     }
 
     /// Writes what a check found damaged anew, from staging or from another place; that leaves the report.
@@ -224,11 +243,19 @@ impl Engine {
 impl Inspected {
     /// What is damaged still, as it is remembered: that many files, and that many snapshots of each.
     pub(crate) fn standing(&self) -> Vec<Damage> {
-        let mut standing: Vec<Damage> = self.report.damages.iter().take(REMEMBERED).map(to_damage).collect();
+        let mut standing = self.damages(REMEMBERED);
         for damage in &mut standing {
             damage.snapshots.truncate(SNAPSHOTS);
         }
         standing
+    }
+
+    /// What is damaged still: at most so many files.
+    fn damages(&self, at_most: usize) -> Vec<Damage> {
+        let damages = self.report.damages.iter().take(at_most);
+        damages
+            .map(|damage| to_damage(damage, self.hurt.get(&damage.file.path()).cloned().unwrap_or_default()))
+            .collect()
     }
 
     /// What a person reads about damage that stands, and about what was mended.
@@ -263,7 +290,7 @@ pub(crate) fn in_catalogue(
 
 pub(crate) fn to_check(place: &settings::Place, how: CheckHow, inspected: &Inspected) -> Check {
     let report = &inspected.report;
-    let damaged: Vec<Damage> = report.damages.iter().map(to_damage).collect();
+    let damaged = inspected.damages(usize::MAX);
     let snapshots = report.accounts.iter().flat_map(|account| &account.snapshots);
     Check {
         place: place.vault.to_string(),
@@ -284,7 +311,7 @@ fn touched(report: &CheckReport) -> Vec<String> {
     hurt.map(|snapshot| snapshot.name.to_string()).collect()
 }
 
-fn to_damage(damage: &skykeep_vault::Damage) -> Damage {
+fn to_damage(damage: &skykeep_vault::Damage, hurt: Hurt) -> Damage {
     let kind = damage.object.as_ref().map(|object| &object.kind);
     Damage {
         name: damage.file.path().to_string(),
@@ -305,5 +332,7 @@ fn to_damage(damage: &skykeep_vault::Damage) -> Damage {
             Some(Kind::Blob { record, .. }) => Some(record.clone()),
             _ => None,
         },
+        hurt: hurt.records,
+        hurt_more: hurt.more,
     }
 }

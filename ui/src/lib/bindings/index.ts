@@ -362,6 +362,10 @@ export type Damage = {
 	what: DamagedWhat,
 	/**  A record that shows it, where it is a picture or a video: the record's path. */
 	record: string | null,
+	/**  What it hurts, where that can still be read: the record that shows it, or posts that lie in it, newest first. */
+	hurt?: HurtRecord[],
+	/**  Posts that lie in it as well and are not named. */
+	hurt_more?: number,
 };
 
 /**  What a damaged file is to a person. */
@@ -504,6 +508,14 @@ export type HostingStatus =
 "missing" | 
 /**  Not known: the host has not answered. */
 "unknown";
+
+/**  A record that damage hurts, as a person knows it. */
+export type HurtRecord = {
+	/**  Its first words, on one line. */
+	text: string,
+	/**  When it says it was made. */
+	created: number | null,
+};
 
 /**  One repository that was imported. */
 export type ImportedSnapshot = {

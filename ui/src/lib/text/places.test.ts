@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Damage } from '$lib/bindings';
 import { MINUTE, NOW, place, tested } from '../../test/made-up';
 import { meaningOf, readSoFar, standingOfPlaces, stateOfPlace } from './places';
 
@@ -19,6 +20,8 @@ test('a full, locked or exchanged one needs a person, an absent one does not', (
   for (const state of ['full', 'read_only', 'other'] as const)
     check([{ ...drive, state }], 'needs', '1 place needs you.');
   check([{ ...drive, state: 'absent' }], 'plain', 'Your place is not connected.', 'Backups go on and wait on this computer until it is back.'); // prettier-ignore
+  const damage: Damage = { name: 'x', state: 'damaged', snapshots: [], what: 'other', record: null };
+  check([place(), { ...drive, damaged: [damage] }], 'needs', '1 place needs you.');
   check([], 'needs', 'There is no place for backups yet.', 'Choose a folder, or connect a drive.');
 });
 

@@ -53,7 +53,8 @@ export function meaningOf(can: BucketAbilities | null): { tone: Tone; text: stri
 export function standingOfPlaces(all: Place[]): Standing {
   const places = all.filter(({ role }) => role.is !== 'retired');
   const count = places.length;
-  const needing = places.filter((place) => toneOfPlace(place) === 'needs').length;
+  // Damage that nobody in reach can put right: whoever has another copy is to connect it.
+  const needing = places.filter((place) => toneOfPlace(place) === 'needs' || place.damaged.length > 0).length;
   const absent = places.filter(({ state }) => state === 'absent').length;
   const busy = places.some((place) => place.busy);
   const details = [

@@ -1,7 +1,7 @@
 //! Rounds and samples as they are remembered.
 
 use super::*;
-use crate::api::{Damage, DamagedWhat};
+use crate::api::{Damage, DamagedWhat, HurtRecord};
 use crate::catalogue::{Round, Sample};
 
 #[test]
@@ -22,6 +22,11 @@ fn a_round_goes_on_where_it_was_and_goes_with_its_place() {
             snapshots: vec!["s".to_owned()],
             what: DamagedWhat::Posts,
             record: None,
+            hurt: vec![HurtRecord {
+                text: "Gulls".to_owned(),
+                created: Some(1),
+            }],
+            hurt_more: 2,
         }],
     };
     catalogue.set_round("p", &round).unwrap();
