@@ -169,7 +169,11 @@ function tell() {
       const file = onPlace(shared, bob.account, bob.videos[0]);
       const before = flip(file);
       await pressOn(DRIVE, 'Check every file');
-      await saysOn(DRIVE, /Damaged or missing here, and in no copy that is connected:/);
+      await saysOn(
+        DRIVE,
+        /in no copy that is connected: The gulls are back over the harbour\. A picture or video in a post of/,
+      );
+      await says('h1', /^1 place needs you\.$/);
       await story.picture('family-10-damaged');
       await bob.says('check', '--read-all');
       assert.ok(fs.readFileSync(file).equals(before));
