@@ -26,9 +26,22 @@ use crate::trouble::Doing;
 pub struct S3Past {
     bucket: Arc<Bucket>,
     at: Timestamp,
-    /// The newest version of every name at that moment. What is past does not change: it is listed once.
-    kept: Arc<OnceCell<BTreeMap<String, Version>>>,
+    /// What is past does not change: it is listed once.
+    kept: Arc<OnceCell<Kept>>,
 }
+
+/// What a server tells of its versions.
+#[derive(Default)]
+struct Kept {
+    /// The newest version of every name at that moment.
+    newest: BTreeMap<String, Version>,
+    /// Whether any file of the place, of whatever time, has a version of its own.
+    versioned: bool,
+}
+
+/// How a version is called that the next one takes the place of: that of a bucket which keeps none. Source: Amazon S3,
+/// user guide, "How S3 Versioning works".
+const ONLY_ONE: &str = "null";
 
 impl S3Store {
     /// The place as it was at this moment, for reading. Versions carry the server's clock, often in whole seconds.
@@ -60,7 +73,7 @@ impl Store for S3Past {
     fn get<'a>(&'a self, path: &'a StorePath) -> Answer<'a, Option<Content>> {
         Box::pin(async move {
             let key = self.bucket.key(path);
-            match self.kept().await?.get(&key) {
+            match self.kept().await?.newest.get(&key) {
                 Some(version) => download::content(&self.bucket, &key, Some(&version.id)).await,
                 None => Ok(None),
             }
@@ -69,7 +82,7 @@ impl Store for S3Past {
 
     fn confirm<'a>(&'a self, path: &'a StorePath) -> Answer<'a, ()> {
         Box::pin(async move {
-            match self.kept().await?.contains_key(&self.bucket.key(path)) {
+            match self.kept().await?.newest.contains_key(&self.bucket.key(path)) {
                 true => Ok(()),
                 false => Err(Error::Absent { name: path.to_string() }),
             }
@@ -77,7 +90,7 @@ impl Store for S3Past {
     }
 
     fn list<'a>(&'a self, folder: &'a StorePath, depth: Depth) -> Answer<'a, Listing> {
-        Box::pin(async move { Ok(self.listing(self.kept().await?, folder, depth)) })
+        Box::pin(async move { Ok(self.listing(&self.kept().await?.newest, folder, depth)) })
     }
 
     fn set_aside<'a>(&'a self, _: &'a StorePath, _: &'a StorePath) -> Answer<'a, ()> {
@@ -98,18 +111,30 @@ fn read_only<'a, T: Send + 'a>() -> Answer<'a, T> {
 }
 
 impl S3Past {
-    async fn kept(&self) -> Result<&BTreeMap<String, Version>, Error> {
+    /// Whether earlier versions are there at all, of whatever time. Without any, what is past is gone: only what is
+    /// there now can be read.
+    ///
+    /// Errors: `Server`, with `Refused` or `NotS3` where versions are not known at all.
+    pub async fn keeps_versions(&self) -> Result<bool, Error> {
+        Ok(self.kept().await?.versioned)
+    }
+
+    async fn kept(&self) -> Result<&Kept, Error> {
         self.kept.get_or_try_init(|| self.ask()).await
     }
 
-    async fn ask(&self) -> Result<BTreeMap<String, Version>, Error> {
+    async fn ask(&self) -> Result<Kept, Error> {
         let bucket = &self.bucket;
-        let mut newest = BTreeMap::new();
+        let (mut newest, mut versioned) = (BTreeMap::new(), false);
         let mut from = None;
         loop {
             let ask = || bucket.asker.versions(&bucket.address.prefix, from.as_ref());
             let page = bucket.patience.persist(0, ask).await;
             let page = page.map_err(|failed| bucket.explain(Doing::Listing, &failed))?;
+            versioned |= page
+                .versions
+                .iter()
+                .any(|found| !["", ONLY_ONE].contains(&found.id.as_str()));
             let then = page.versions.into_iter().filter(|version| version.time <= self.at);
             then.for_each(|version| note(&mut newest, version));
             if newest.len() > MAX_ENTRIES {
@@ -124,7 +149,7 @@ impl S3Past {
             }
         }
         newest.retain(|_, version| version.size.is_some());
-        Ok(newest)
+        Ok(Kept { newest, versioned })
     }
 
     fn listing(&self, kept: &BTreeMap<String, Version>, folder: &StorePath, depth: Depth) -> Listing {

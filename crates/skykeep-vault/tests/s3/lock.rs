@@ -239,6 +239,7 @@ async fn the_past_is_listed_read_and_never_written() {
         );
     };
     let (root, past) = (StorePath::root(), store.as_it_was(then));
+    assert!(past.keeps_versions().await.unwrap());
     check(&past, &root, Depth::All, &["a/b/two", "a/one", "top"], &[]).await;
     check(&past, &root, Depth::Here, &["top"], &["a"]).await;
     check(&past, &path("a"), Depth::Here, &["a/one"], &["a/b"]).await;
@@ -264,25 +265,27 @@ async fn the_past_is_listed_read_and_never_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_versions_does_not_look_like_an_empty_past() {
-    let server = server(Kind::Rclone);
-    let store = super::store(&server, "no-past");
-    store
-        .put(named("a/one", b"1"), Content::bytes(&b"1"[..]))
-        .await
-        .unwrap();
-    match store
-        .as_it_was(moment().await)
-        .list(&StorePath::root(), Depth::All)
-        .await
-    {
-        Err(Error::Server { trouble, .. }) => {
-            assert!(
-                matches!(trouble, Trouble::Refused { .. } | Trouble::NotS3),
-                "{trouble:?}"
-            );
+    for kind in Kind::ALL {
+        let server = server(kind);
+        let store = super::store(&server, "no-past");
+        store
+            .put(named("a/one", b"1"), Content::bytes(&b"1"[..]))
+            .await
+            .unwrap();
+        let past = store.as_it_was(moment().await);
+        match past.list(&StorePath::root(), Depth::All).await {
+            Err(Error::Server { trouble, .. }) => {
+                assert!(
+                    matches!(trouble, Trouble::Refused { .. } | Trouble::NotS3),
+                    "{trouble:?}"
+                );
+            }
+            // Or it tells of what is there now, and that there is nothing else.
+            listing => {
+                assert_eq!(listing.unwrap().files, [(path("a/one"), 1)]);
+                assert!(!past.keeps_versions().await.unwrap(), "{kind:?}");
+            }
         }
-        // Or it tells of what is there now.
-        listing => assert_eq!(listing.unwrap().files, [(path("a/one"), 1)]),
     }
 }
 
