@@ -4,14 +4,10 @@
 //! this version; whoever wants it gone is told the folder and may delete it by hand. So leaving harms nobody: it ends
 //! what this computer brings, for one account, and other computers go on as they did.
 
-use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
 
-use jiff::Timestamp;
 use skykeep_atproto::Did;
-use skykeep_vault::layout::{AccountFolder, VaultFile, VaultId};
-use skykeep_vault::{Fault, FolderStore, Vault};
+use skykeep_vault::layout::{AccountFolder, VaultId};
 use tracing::info;
 
 use crate::api::{Event, Member, TakenAlong};
@@ -64,44 +60,24 @@ impl Engine {
         let from = open(&self.inner, &place).await?;
         let account = self.folder_of(who, &place).await?;
         let to = std::path::absolute(to).map_err(Error::data(to))?;
-        std::fs::create_dir_all(&to).map_err(Error::data(&to))?;
-        let at = |name: String| move |source| Error::Place { name, source };
-        let there = || at(to.display().to_string());
-        let store = FolderStore::open(&to, self.inner.writer_key.id())
-            .await
-            .map_err(there())?;
-        let vault = Vault::create(Arc::new(store), &self.inner.writer_key, Timestamp::now())
-            .await
-            .map_err(there())?;
-        if vault.is(&place.vault) || vault.is(self.inner.staging.id()) {
-            return Err(Error::PlaceKnown { path: to });
-        }
-        let mut watch = |_| self.go_on();
-        let delivered = match skykeep_vault::deliver(&[&from], &vault, &account, &mut watch).await {
-            Ok(delivered) => delivered,
-            // Which of the two it was, nobody says.
-            Err(source) if from.accounts().await.is_err() => return Err(at(place.name.clone())(source)),
-            Err(source) => return Err(there()(source)),
-        };
-        let report = skykeep_vault::check(&vault, &mut watch).await.map_err(there())?;
-        let whose = |file: &VaultFile| matches!(file, VaultFile::Account { account: own, .. } if *own == account);
-        let mut damages = report.damages.iter().filter(|damage| damage.fault != Fault::Abandoned);
-        if let Some(damage) = damages.find(|damage| whose(&damage.file)) {
-            return Err(there()(skykeep_vault::Error::Damaged {
-                name: damage.file.to_string(),
-                reason: "it is not as it was copied",
-            }));
-        }
-        let health = report.accounts.iter().find(|health| health.account == account);
+        let vault = self.vault_to_fill(&to, &from).await?;
+        let copied = self
+            .copy_accounts((&from, &place.name), (&vault, &to), std::slice::from_ref(&account))
+            .await?;
+        let health = copied.report.accounts.iter().find(|health| health.account == account);
         let whole =
             |health: &skykeep_vault::AccountHealth| health.snapshots.iter().filter(|one| one.is_whole()).count();
-        let bytes = super::members::size(&vault, &account).await.map_err(there())?;
+        let at_folder = |source| Error::Place {
+            name: to.display().to_string(),
+            source,
+        };
+        let bytes = super::members::size(&vault, &account).await.map_err(at_folder)?;
         info!(account = account.as_str(), place = %place.name, to = %to.display(), "taken along");
         Ok(TakenAlong {
             folder: to.display().to_string(),
             snapshots: health.map_or(0, |health| whole(health) as u64),
             bytes,
-            left_behind: (delivered.undelivered.len() + delivered.findings.len()) as u64,
+            left_behind: copied.left_behind,
         })
     }
 
@@ -150,13 +126,6 @@ impl Engine {
         let member = family.members.iter().find(is_meant);
         let folder = member.and_then(|member| member.folder.parse().ok());
         folder.ok_or_else(|| unknown(What::Account, who))
-    }
-
-    fn go_on(&self) -> ControlFlow<()> {
-        match self.inner.shutdown.is_cancelled() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
     }
 
     fn said(&self) {

@@ -2,6 +2,7 @@
 
 mod bucket;
 pub(crate) mod check;
+mod copy;
 mod hurt;
 mod keys;
 mod leaving;
