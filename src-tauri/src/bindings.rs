@@ -52,6 +52,7 @@ pub(crate) fn builder() -> Builder<Wry> {
             commands::take_over,
             commands::look_into_bucket,
             commands::take_over_bucket,
+            commands::take_over_past,
             commands::import,
             commands::export,
             commands::preferences,

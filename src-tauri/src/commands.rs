@@ -340,7 +340,7 @@ pub(crate) async fn take_over(app: App, desk: TheDesk<'_>, path: PathBuf) -> Ans
     Ok(desk.engine(&app).await?.take_over(&path).await?)
 }
 
-/// What is in a bucket. Looking changes nothing, and keeps no keys.
+/// What is in a bucket, or was at a time. Looking changes nothing, and keeps no keys.
 #[tauri::command]
 #[specta::specta]
 pub(crate) async fn look_into_bucket(
@@ -348,8 +348,13 @@ pub(crate) async fn look_into_bucket(
     desk: TheDesk<'_>,
     bucket: BucketAddress,
     keys: TypedKeys,
+    as_of: Option<Millis>,
 ) -> Answer<Opened> {
-    Ok(desk.engine(&app).await?.look_into_bucket(&bucket, &keys.into()).await?)
+    Ok(desk
+        .engine(&app)
+        .await?
+        .look_into_bucket(&bucket, &keys.into(), as_of)
+        .await?)
 }
 
 /// Takes over a place of Skykeep's in a bucket, and keeps its keys in the keychain.
@@ -364,6 +369,21 @@ pub(crate) async fn take_over_bucket(
 ) -> Answer<Vec<Account>> {
     let engine = desk.engine(&app).await?;
     Ok(engine.take_over_bucket(&bucket, &keys.into(), name).await?)
+}
+
+/// Copies what a bucket held at a time into a folder, and takes that over. The bucket is only read.
+#[tauri::command]
+#[specta::specta]
+pub(crate) async fn take_over_past(
+    app: App,
+    desk: TheDesk<'_>,
+    bucket: BucketAddress,
+    keys: TypedKeys,
+    as_of: Millis,
+    folder: PathBuf,
+) -> Answer<Vec<Account>> {
+    let engine = desk.engine(&app).await?;
+    Ok(engine.take_over_past(&bucket, &keys.into(), as_of, &folder).await?)
 }
 
 /// Imports another tool's backup of an account.

@@ -15,6 +15,7 @@ mod look_up;
 mod looking;
 mod network;
 mod outage;
+mod past;
 mod rebuild;
 mod rounds;
 mod together;

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 /// Skykeep keeps verified backups of AT Protocol (Bluesky) accounts.
 #[derive(Debug, Parser)]
@@ -90,6 +93,13 @@ pub(crate) enum Verb {
         /// A new or empty folder
         #[arg(long)]
         to: PathBuf,
+        /// Read it from this place alone: its id, name, folder or address
+        #[arg(long)]
+        from: Option<String>,
+        /// Read what that place held then (UTC): 2026-11-22, its first moment, or 2026-11-22T14:00; for a bucket that
+        /// keeps versions
+        #[arg(long, value_name = "WHEN", requires = "from", value_parser = when)]
+        as_of: Option<Timestamp>,
     },
     /// Keep what another tool has saved: CAR files and folders of blobs
     Import {
@@ -100,9 +110,13 @@ pub(crate) enum Verb {
         paths: Vec<PathBuf>,
     },
     /// Say what is in a vault or another tool's backup, and change nothing
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Look {
         /// A folder or a file
-        path: PathBuf,
+        #[arg(required = true)]
+        path: Option<PathBuf>,
+        #[command(subcommand)]
+        elsewhere: Option<LookElsewhere>,
     },
     /// Take over what a vault holds: one in a folder, or one in a bucket
     #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -263,7 +277,37 @@ pub(crate) enum PlaceKind {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Elsewhere {
     /// A vault in a bucket of S3-compatible storage; its keys are asked for, and kept in the keychain
-    S3(BucketArguments),
+    S3 {
+        #[command(flatten)]
+        bucket: BucketArguments,
+        /// Bring back what it held then (UTC): 2026-11-22, its first moment, or 2026-11-22T14:00; for a bucket that keeps
+        /// versions. It is only read then, and what it held is copied to a folder
+        #[arg(long, value_name = "WHEN", requires = "to", conflicts_with = "name", value_parser = when)]
+        as_of: Option<Timestamp>,
+        /// The folder for it: new, empty, or with a vault. It becomes a place
+        #[arg(long, requires = "as_of")]
+        to: Option<PathBuf>,
+    },
+}
+
+/// What can be looked into that is in no folder.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LookElsewhere {
+    /// A bucket of S3-compatible storage; its keys are asked for, and not kept
+    S3 {
+        #[command(flatten)]
+        bucket: BucketArguments,
+        /// What it held then (UTC): 2026-11-22, its first moment, or 2026-11-22T14:00; for a bucket that keeps versions
+        #[arg(long, value_name = "WHEN", value_parser = when)]
+        as_of: Option<Timestamp>,
+    },
+}
+
+/// A day, by its first moment, or a time; in UTC unless it says otherwise.
+fn when(text: &str) -> Result<Timestamp, String> {
+    let at = |time: DateTime| time.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
+    let read = text.parse::<Timestamp>().or_else(|_| text.parse().and_then(at));
+    read.map_err(|_| "neither a date, as 2026-11-22, nor a time, as 2026-11-22T14:00".to_owned())
 }
 
 #[derive(Debug, clap::Args)]
@@ -312,4 +356,46 @@ pub(crate) enum InspectVerb {
         #[arg(long)]
         did: Option<String>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_day_or_a_moment_of_utc() {
+        let check = |text: &str, expected: Option<&str>| {
+            let read = when(text).ok().map(|at| at.to_string());
+            assert_eq!(read.as_deref(), expected, "{text}");
+        };
+        check("2026-11-22", Some("2026-11-22T00:00:00Z"));
+        check("2026-11-22T14:00", Some("2026-11-22T14:00:00Z"));
+        check("2026-11-22 14:00:30", Some("2026-11-22T14:00:30Z"));
+        check("2026-11-22T14:00:00Z", Some("2026-11-22T14:00:00Z"));
+        check("2026-11-22T14:00:00+02:00", Some("2026-11-22T12:00:00Z"));
+        check("2026-11-31", None);
+        check("yesterday", None);
+        check("", None);
+    }
+
+    #[test]
+    fn what_was_is_read_only_where_it_can_be() {
+        let bucket = ["--endpoint", "https://s3.example.org", "--bucket", "b"];
+        let check = |verb: &[&str], at: &[&str], expected: bool| {
+            let typed = [&["skykeep-cli"], verb, at].concat();
+            assert_eq!(Arguments::try_parse_from(&typed).is_ok(), expected, "{typed:?}");
+        };
+        let then = ["--as-of", "2026-11-22"];
+        check(&["look", "s3"], &bucket, true);
+        check(&["look", "s3"], &[&bucket[..], &then].concat(), true);
+        check(&["look", "/media/drive"], &[], true);
+        check(&["look"], &[], false);
+        check(&["look", "/media/drive"], &then, false);
+        check(&["rebuild", "s3"], &bucket, true);
+        check(&["rebuild", "s3"], &[&bucket[..], &then, &["--to", "x"]].concat(), true);
+        check(&["rebuild", "s3"], &[&bucket[..], &then].concat(), false);
+        check(&["rebuild", "s3"], &[&bucket[..], &["--to", "x"]].concat(), false);
+        check(&["export", "a.test", "--to", "x", "--from", "Cloud"], &then, true);
+        check(&["export", "a.test", "--to", "x"], &then, false);
+    }
 }

@@ -331,6 +331,7 @@ fn import(imported: &Imported) -> Vec<String> {
 fn opened(opened: &Opened) -> Vec<String> {
     let path = opened.path.as_str();
     let mut lines = vec![match (opened.kind, opened.known) {
+        _ if let Some(as_of) = opened.as_of => said::look_past(path, time(as_of)),
         (OpenedKind::Vault, true) => said::look_place(path),
         (OpenedKind::Vault, false) => said::look_vault(path),
         (OpenedKind::Backup, _) => said::look_backup(path),

@@ -9,7 +9,7 @@ use skykeep_engine::api::{BucketAddress, CheckHow, Problem, RunEnd, Severity, Wh
 use skykeep_engine::{CancellationToken, Door, Engine, Error, HandedIn, Reply, Request, to_problem};
 use tracing::warn;
 
-use crate::arguments::{AccountVerb, BucketArguments, Elsewhere, PlaceKind, PlaceVerb, Verb};
+use crate::arguments::{AccountVerb, BucketArguments, Elsewhere, LookElsewhere, PlaceKind, PlaceVerb, Verb};
 use crate::show::{self, Bars};
 use crate::{output, said, secrets};
 
@@ -54,7 +54,11 @@ fn hand_in(verb: &Verb) -> Result<Option<HandedIn>, NotHanded> {
             verb: PlaceVerb::Keys { secrets_from, .. },
         } => *secrets_from,
         Verb::Rebuild {
-            elsewhere: Some(Elsewhere::S3(bucket)),
+            elsewhere: Some(Elsewhere::S3 { bucket, .. }),
+            ..
+        }
+        | Verb::Look {
+            elsewhere: Some(LookElsewhere::S3 { bucket, .. }),
             ..
         } => bucket.secrets_from,
         _ => return Ok(None),
@@ -151,19 +155,51 @@ fn request(verb: Verb, handed_in: Option<&HandedIn>) -> Request {
             place,
             how: CheckHow::Heal,
         },
-        Verb::Export { account, snapshot, to } => Request::Export {
+        Verb::Export {
+            account,
+            snapshot,
+            to,
+            from,
+            as_of,
+        } => Request::Export {
             account,
             snapshot,
             folder: absolute(&to),
+            from,
+            as_of: as_of.map(Timestamp::as_millisecond),
         },
         Verb::Import { account, paths } => Request::Import {
             account,
             paths: paths.iter().map(|path| absolute(path)).collect(),
         },
-        Verb::Look { path } => Request::LookInto { path: absolute(&path) },
+        Verb::Look {
+            elsewhere: Some(LookElsewhere::S3 { bucket, as_of }),
+            ..
+        } => Request::LookIntoBucket {
+            bucket: address(bucket).0,
+            keys: keys(),
+            as_of: as_of.map(Timestamp::as_millisecond),
+        },
+        Verb::Look { path, elsewhere: None } => Request::LookInto {
+            path: absolute(&path.unwrap_or_default()),
+        },
         Verb::Report => Request::Report,
         Verb::Rebuild {
-            elsewhere: Some(Elsewhere::S3(bucket)),
+            elsewhere:
+                Some(Elsewhere::S3 {
+                    bucket,
+                    as_of: Some(as_of),
+                    to: Some(to),
+                }),
+            ..
+        } => Request::RebuildPast {
+            bucket: address(bucket).0,
+            keys: keys(),
+            as_of: as_of.as_millisecond(),
+            folder: absolute(&to),
+        },
+        Verb::Rebuild {
+            elsewhere: Some(Elsewhere::S3 { bucket, .. }),
             ..
         } => {
             let (bucket, name) = address(bucket);

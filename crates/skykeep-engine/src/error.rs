@@ -191,6 +191,18 @@ pub enum Error {
         /// `server/bucket/prefix`, for people.
         address: String,
     },
+    /// A place keeps no earlier versions: how it was cannot be read any more.
+    #[error("no earlier versions are kept in {name:?}")]
+    NoPast {
+        /// The place, or the bucket's address, for people.
+        name: String,
+    },
+    /// There was no vault in a bucket at the time that somebody asked about.
+    #[error("no vault at {address} at that time")]
+    NothingThen {
+        /// `server/bucket/prefix`, for people.
+        address: String,
+    },
     /// A repository to import failed its proof; nothing was kept.
     #[error("{path:?} failed its proof: {}", .findings.first().map_or("", |f| f.code.as_str()))]
     ImportUnproved {

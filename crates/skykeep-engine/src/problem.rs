@@ -198,6 +198,8 @@ pub fn to_problem(error: &Error) -> Problem {
             .with("file", shown(path))
             .with("reason", of_import(*reason)),
         Error::NoVaultInBucket { address } => Problem::new("no_backup_bucket", Note, &[]).text("folder", address),
+        Error::NoPast { name } => Problem::new("no_past", NeedsYou, &[]).text("place", name),
+        Error::NothingThen { address } => Problem::new("nothing_then", Note, &[]).text("place", address),
         Error::NoBackup { path } => Problem::new("no_backup", Note, &[ChoosePlace]).with("folder", shown(path)),
         Error::ImportUnproved {
             path,

@@ -20,6 +20,7 @@ use tracing::info;
 use crate::api::{self, Comparison};
 use crate::engine::unknown;
 use crate::error::What;
+use crate::places::open;
 use crate::words::{Value, words};
 use crate::{Engine, Error, blocking};
 
@@ -91,6 +92,47 @@ impl Engine {
                 .ok_or_else(|| unknown(What::Snapshot, did))?,
         };
         let found = self.find(did, &id).await?;
+        self.write_out(found, folder).await
+    }
+
+    /// As [`Engine::export`], from one place alone, and from what it held at the time `as_of` if one is given: where
+    /// a bucket keeps versions, what was deleted or written over since is still there.
+    ///
+    /// Errors: those of [`Engine::export`]; `NoPast`, `NothingThen`, `Place`, `Keys`, `PlaceKeys`.
+    pub async fn export_from(
+        &self,
+        did: &Did,
+        snapshot: Option<&str>,
+        folder: &Path,
+        place: &str,
+        as_of: Option<api::Millis>,
+    ) -> Result<Exported, Error> {
+        let place = self.find_place(place)?;
+        empty_folder(folder)?;
+        let vault = match as_of {
+            Some(as_of) => self.inner.open_place_past(&place, as_of).await?,
+            None => open(&self.inner, &place).await?,
+        };
+        let id = match snapshot {
+            Some(id) => id.to_owned(),
+            None => {
+                let account = AccountFolder::of(did).map_err(Error::Staging)?;
+                let latest = vault.latest(&account, None).await.map_err(|source| Error::Place {
+                    name: place.name.clone(),
+                    source,
+                })?;
+                latest
+                    .map(|latest| latest.name.to_string())
+                    .ok_or_else(|| unknown(What::Snapshot, did))?
+            }
+        };
+        let found = find_in(Reach::from(&vault), did, &id).await?;
+        self.write_out(found, folder).await
+    }
+
+    /// Proves a snapshot and writes it into an empty folder. Errors: `SnapshotBroken`, `Data`.
+    async fn write_out(&self, found: Found, folder: &Path) -> Result<Exported, Error> {
+        let (id, did) = (found.snapshot.name.to_string(), &found.snapshot.manifest.body.did);
         let account = &found.snapshot.manifest.account;
         let (repo, files) = self.prove(&found).await?;
 
@@ -155,29 +197,7 @@ impl Engine {
     ///
     /// Errors: `Unknown`, `SnapshotBroken`.
     async fn find(&self, did: &Did, id: &str) -> Result<Found, Error> {
-        let name: SnapshotName = id.parse().map_err(|_| unknown(What::Snapshot, id))?;
-        let account = AccountFolder::of(did).map_err(Error::Staging)?;
-        let reach = self.inner.reach().await;
-        let mut reason = None;
-        for vault in reach.vaults() {
-            let found = async {
-                let snapshot = vault.snapshot(&account, &name).await?;
-                let contents = vault.contents(&snapshot).await?;
-                Ok::<_, Vault>((snapshot, contents))
-            };
-            match found.await {
-                Ok((snapshot, contents)) => {
-                    return Ok(Found {
-                        reach,
-                        snapshot,
-                        contents,
-                    });
-                }
-                Err(Vault::Absent { name }) if name.ends_with(id) => {}
-                Err(error) => reason = Some(error),
-            }
-        }
-        Err(reason.map_or_else(|| unknown(What::Snapshot, id), |error| broken(id, error)))
+        find_in(self.inner.reach().await, did, id).await
     }
 
     /// Proves a snapshot's repository by what the identity's log says, whoever wrote the vault.
@@ -197,6 +217,32 @@ impl Engine {
             .map_err(|error| broken(&id, error))?;
         Ok((Arc::new(repo), files))
     }
+}
+
+/// A snapshot: its manifest from the first vault that has it. Errors: `Unknown`, `SnapshotBroken`.
+async fn find_in(reach: Reach, did: &Did, id: &str) -> Result<Found, Error> {
+    let name: SnapshotName = id.parse().map_err(|_| unknown(What::Snapshot, id))?;
+    let account = AccountFolder::of(did).map_err(Error::Staging)?;
+    let mut reason = None;
+    for vault in reach.vaults() {
+        let found = async {
+            let snapshot = vault.snapshot(&account, &name).await?;
+            let contents = vault.contents(&snapshot).await?;
+            Ok::<_, Vault>((snapshot, contents))
+        };
+        match found.await {
+            Ok((snapshot, contents)) => {
+                return Ok(Found {
+                    reach,
+                    snapshot,
+                    contents,
+                });
+            }
+            Err(Vault::Absent { name }) if name.ends_with(id) => {}
+            Err(error) => reason = Some(error),
+        }
+    }
+    Err(reason.map_or_else(|| unknown(What::Snapshot, id), |error| broken(id, error)))
 }
 
 /// A snapshot, and the vaults that its files are in.

@@ -10,6 +10,9 @@ use super::{Millis, Problem};
 pub struct Opened {
     /// What was opened.
     pub path: String,
+    /// The time as of which it was looked at: it can be read and copied, and nothing be added to it. `None`: as it is now.
+    #[serde(default)]
+    pub as_of: Option<Millis>,
     /// What it is.
     pub kind: OpenedKind,
     /// Whether it is one of our places already.

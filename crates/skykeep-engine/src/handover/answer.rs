@@ -107,15 +107,33 @@ impl Engine {
                 account,
                 snapshot,
                 folder,
+                from,
+                as_of,
             } => {
-                let did = self.find_account(&account).await?;
-                Reply::Exported(on_heap(|| self.export(&did, snapshot.as_deref(), &folder)).await?)
+                let (did, snapshot) = (self.find_account(&account).await?, snapshot.as_deref());
+                Reply::Exported(match from {
+                    Some(place) => on_heap(|| self.export_from(&did, snapshot, &folder, &place, as_of)).await?,
+                    None => on_heap(|| self.export(&did, snapshot, &folder)).await?,
+                })
             }
             Request::Import { account, paths } => Reply::Imported(on_heap(|| self.import(&account, &paths)).await?),
             Request::Rebuild { vault } => Reply::Accounts(on_heap(|| self.take_over(&vault)).await?),
             Request::RebuildBucket { bucket, keys, name } => {
                 let keys = self.handed_in(&keys).await?;
                 Reply::Accounts(on_heap(|| self.take_over_bucket(&bucket, &keys, name)).await?)
+            }
+            Request::RebuildPast {
+                bucket,
+                keys,
+                as_of,
+                folder,
+            } => {
+                let keys = self.handed_in(&keys).await?;
+                Reply::Accounts(on_heap(|| self.take_over_past(&bucket, &keys, as_of, &folder)).await?)
+            }
+            Request::LookIntoBucket { bucket, keys, as_of } => {
+                let keys = self.handed_in(&keys).await?;
+                Reply::Opened(on_heap(|| self.look_into_bucket(&bucket, &keys, as_of)).await?)
             }
             Request::ConfirmShrink { account } => {
                 self.confirm_shrink(&self.find_account(&account).await?).await?;

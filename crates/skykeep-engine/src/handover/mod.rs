@@ -178,6 +178,12 @@ pub enum Request {
         snapshot: Option<String>,
         /// The folder, absolute, new or empty.
         folder: PathBuf,
+        /// From this place alone: its id, name, folder or address.
+        #[serde(default)]
+        from: Option<String>,
+        /// From what that place, a bucket that keeps versions, held at this time.
+        #[serde(default)]
+        as_of: Option<Millis>,
     },
     /// Keep what another tool has saved.
     Import {
@@ -199,6 +205,26 @@ pub enum Request {
         keys: String,
         /// What to call it.
         name: Option<String>,
+    },
+    /// Copy what a bucket that keeps versions held at a time into a folder, and take that over.
+    RebuildPast {
+        /// Where it is.
+        bucket: BucketAddress,
+        /// The keychain's entry with its keys: see [`crate::HandedIn`].
+        keys: String,
+        /// When.
+        as_of: Millis,
+        /// The folder, absolute, new or empty, or with a vault.
+        folder: PathBuf,
+    },
+    /// Say what is in a bucket, and change nothing.
+    LookIntoBucket {
+        /// Where it is.
+        bucket: BucketAddress,
+        /// The keychain's entry with its keys: see [`crate::HandedIn`].
+        keys: String,
+        /// What was in it at this time, where it keeps versions.
+        as_of: Option<Millis>,
     },
     /// Say what is in a folder or a file, and change nothing.
     LookInto {

@@ -68,6 +68,7 @@ pub(super) fn look(path: &Path, settings: &Settings, cancel: &CancellationToken)
     let files = search(path, &limit)?;
     let mut opened = Opened {
         path: path.display().to_string(),
+        as_of: None,
         kind: OpenedKind::Backup,
         known: false,
         accounts: Vec::new(),

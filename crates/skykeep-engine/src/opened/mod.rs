@@ -16,7 +16,7 @@ use std::time::Duration;
 use skykeep_vault::layout::AccountFolder;
 use skykeep_vault::{Finding, FolderStore, Reach, Snapshot, Vault};
 
-use crate::api::{BucketAddress, Opened, OpenedAccount, OpenedKind};
+use crate::api::{BucketAddress, Millis, Opened, OpenedAccount, OpenedKind};
 use crate::places::{BucketKeys, settings_of};
 use crate::settings::{Settings, bucket_address};
 use crate::{Engine, Error, blocking, problem};
@@ -49,16 +49,24 @@ impl Engine {
         blocking(move || files::look(&path, &settings, &cancel)).await
     }
 
-    /// What is in a bucket, as far as it is a vault's. Looking changes nothing.
+    /// What is in a bucket, as far as it is a vault's; or what was in it at the time `as_of`, where it keeps versions.
+    /// Looking changes nothing.
     ///
-    /// Errors: `NoVaultInBucket`, `BucketSetting`, `Place`, `Stopped`.
-    pub async fn look_into_bucket(&self, bucket: &BucketAddress, keys: &BucketKeys) -> Result<Opened, Error> {
-        let settings = settings_of(bucket);
-        let opened = self
-            .inner
-            .open_bucket(&settings, keys, &bucket.bucket, Some(LOOK_PATIENCE));
-        let vault = opened.await?;
-        self.of_vault(Path::new(&bucket_address(&settings)), &vault).await
+    /// Errors: `NoVaultInBucket`, or `NoPast` and `NothingThen`; `BucketSetting`, `Place`, `Stopped`.
+    pub async fn look_into_bucket(
+        &self,
+        bucket: &BucketAddress,
+        keys: &BucketKeys,
+        as_of: Option<Millis>,
+    ) -> Result<Opened, Error> {
+        let (settings, patience) = (settings_of(bucket), Some(LOOK_PATIENCE));
+        let (inner, name) = (&self.inner, &bucket.bucket);
+        let vault = match as_of {
+            Some(as_of) => inner.open_past(&settings, keys, name, as_of, patience).await?,
+            None => inner.open_bucket(&settings, keys, name, patience).await?,
+        };
+        let opened = self.of_vault(Path::new(&bucket_address(&settings)), &vault).await?;
+        Ok(Opened { as_of, ..opened })
     }
 
     /// The vault in a folder, else in one of those above it that it belongs to, else in one right below it.
@@ -106,6 +114,7 @@ impl Engine {
         let settings = self.inner.settings();
         let mut opened = Opened {
             path: folder.display().to_string(),
+            as_of: None,
             kind: OpenedKind::Vault,
             known: settings.places.iter().any(|place| vault.is(&place.vault)),
             accounts: Vec::new(),

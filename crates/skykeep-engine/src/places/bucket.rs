@@ -142,7 +142,7 @@ async fn open_with(
 
 impl Inner {
     /// A bucket as a store. Errors: `BucketSetting`; `Place`, when this computer trusts no certificates at all.
-    fn store(&self, settings: &S3Settings, keys: &BucketKeys, name: &str) -> Result<S3Store, Error> {
+    pub(super) fn store(&self, settings: &S3Settings, keys: &BucketKeys, name: &str) -> Result<S3Store, Error> {
         let writer = self.writer_key.id();
         S3Store::new(settings, &keys.credentials(), writer, self.data.incoming()).map_err(|source| {
             let field = match &source {

@@ -7,6 +7,7 @@ mod hurt;
 mod keys;
 mod leaving;
 mod open;
+mod past;
 mod rekey;
 mod take_over;
 mod under_way;

@@ -265,6 +265,12 @@ fn every_error() -> Vec<Error> {
         Error::NoVaultInBucket {
             address: "s3.example.org/family".to_owned(),
         },
+        Error::NoPast {
+            name: "s3.example.org/family".to_owned(),
+        },
+        Error::NothingThen {
+            address: "s3.example.org/family".to_owned(),
+        },
         unproved_import(Some("did:plc:44ybard66vv44zksje25o7dz".parse().unwrap()), false, None),
         unproved_import(None, true, None),
         unproved_import(None, false, None),

@@ -97,8 +97,13 @@ export const backend = {
 
   lookInto: (path: string) => ask(commands.lookInto(path)),
   takeOver: (path: string) => ask(commands.takeOver(path)),
-  lookIntoBucket: (bucket: BucketAddress, keys: TypedKeys) => ask(commands.lookIntoBucket(bucket, keys)),
+  /** What was in it at the time `asOf`, where it keeps versions; what is in it now when that is null. */
+  lookIntoBucket: (bucket: BucketAddress, keys: TypedKeys, asOf: number | null) =>
+    ask(commands.lookIntoBucket(bucket, keys, asOf)),
   takeOverBucket: (bucket: BucketAddress, keys: TypedKeys) => ask(commands.takeOverBucket(bucket, keys, null)),
+  /** Copies what was in it then to a folder, which is taken over. */
+  takeOverPast: (bucket: BucketAddress, keys: TypedKeys, asOf: number, folder: string) =>
+    ask(commands.takeOverPast(bucket, keys, asOf, folder)),
   import: (name: string, paths: string[]) => ask(commands.import(name, paths)),
   /** The newest snapshot when `snapshot` is null. */
   export: (did: string, snapshot: string | null, folder: string) => ask(commands.export(did, snapshot, folder)),

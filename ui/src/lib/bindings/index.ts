@@ -85,10 +85,12 @@ export const commands = {
 	lookInto: (path: string) => typedError<Opened, Refused>(__TAURI_INVOKE("look_into", { path })),
 	/**  Takes over a place of Skykeep's: its accounts are kept from now on. */
 	takeOver: (path: string) => typedError<Account[], Refused>(__TAURI_INVOKE("take_over", { path })),
-	/**  What is in a bucket. Looking changes nothing, and keeps no keys. */
-	lookIntoBucket: (bucket: BucketAddress, keys: TypedKeys) => typedError<Opened, Refused>(__TAURI_INVOKE("look_into_bucket", { bucket, keys })),
+	/**  What is in a bucket, or was at a time. Looking changes nothing, and keeps no keys. */
+	lookIntoBucket: (bucket: BucketAddress, keys: TypedKeys, asOf: number | null) => typedError<Opened, Refused>(__TAURI_INVOKE("look_into_bucket", { bucket, keys, asOf })),
 	/**  Takes over a place of Skykeep's in a bucket, and keeps its keys in the keychain. */
 	takeOverBucket: (bucket: BucketAddress, keys: TypedKeys, name: string | null) => typedError<Account[], Refused>(__TAURI_INVOKE("take_over_bucket", { bucket, keys, name })),
+	/**  Copies what a bucket held at a time into a folder, and takes that over. The bucket is only read. */
+	takeOverPast: (bucket: BucketAddress, keys: TypedKeys, asOf: number, folder: string) => typedError<Account[], Refused>(__TAURI_INVOKE("take_over_past", { bucket, keys, asOf, folder })),
 	/**  Imports another tool's backup of an account. */
 	import: (name: string, paths: string[]) => typedError<ImportedSnapshot[], Refused>(__TAURI_INVOKE("import", { name, paths })),
 	/**  Makes a portable copy of a snapshot, or of the newest one, in a folder that any other tool can read. */
@@ -641,6 +643,8 @@ export type NetworkRule =
 export type Opened = {
 	/**  What was opened. */
 	path: string,
+	/**  The time as of which it was looked at: it can be read and copied, and nothing be added to it. `None`: as it is now. */
+	as_of?: number | null,
 	/**  What it is. */
 	kind: OpenedKind,
 	/**  Whether it is one of our places already. */

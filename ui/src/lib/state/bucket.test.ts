@@ -81,6 +81,31 @@ test('a backup in a bucket is looked into and taken over with the same keys', as
   expect(asked).not.toContain('take_over');
 });
 
+test('a bucket is looked at as it was, and what it held is brought back to a folder', async () => {
+  const found = { path: 'nas/family', as_of: 1_000, kind: 'vault', known: true, accounts: [], problems: [] };
+  const questions: unknown[] = [];
+  let folder: string | null = null;
+  const asked = engine({
+    providers: () => providers,
+    look_into_bucket: ({ asOf }) => (questions.push(asOf), { ...found, as_of: asOf }),
+    'plugin:dialog|open': () => folder,
+    take_over_past: ({ asOf, folder }) => (questions.push(asOf, folder), [account()]),
+  });
+  const opened = new Opened();
+  opened.askForBucket();
+  opened.bucket = await typed('garage', { endpoint: 'http://nas:3900' });
+  await opened.lookIntoBucket();
+  await opened.bringBack('Skykeep');
+  expect(asked).not.toContain('plugin:dialog|open');
+  await opened.lookIntoBucket(1_000);
+  await opened.bringBack('Skykeep');
+  expect([opened.taken, opened.bucket.secret]).toEqual([undefined, ' hush ']);
+  folder = '/media/a';
+  await opened.bringBack('Skykeep');
+  expect(questions).toEqual([null, 1_000, 1_000, '/media/a/Skykeep']);
+  expect([opened.taken?.length, opened.bucket.secret]).toEqual([1, '']);
+});
+
 test('a place is tested by itself, and what was found is kept beside it', async () => {
   engine({ places: () => [place({ kind: 'bucket' })], test_place: () => tested() });
   const places = new Places();

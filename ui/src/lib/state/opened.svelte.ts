@@ -1,6 +1,7 @@
 import { backend, problemOf } from '$lib/backend';
 import type { Account, ImportedSnapshot, Opened as Found, Problem } from '$lib/bindings';
 import { Bucket } from './bucket.svelte';
+import { inside } from './portable.svelte';
 
 /** A folder, a file or a bucket that a person opened: what is in it, and what was done with it. Looking changes nothing. */
 export class Opened {
@@ -29,11 +30,24 @@ export class Opened {
     this.bucket = new Bucket();
   }
 
-  async lookIntoBucket(): Promise<void> {
+  /** Looks into the bucket as it is, or as it was at a time. */
+  async lookIntoBucket(asOf: number | null = null): Promise<void> {
     const { bucket } = this;
     if (!bucket) return;
     await this.#during('looking', async () => {
-      this.found = await backend.lookIntoBucket(bucket.address, bucket.keys);
+      this.found = await backend.lookIntoBucket(bucket.address, bucket.keys, asOf);
+    });
+  }
+
+  /** Copies what the bucket held then into a new folder inside the one that is chosen, and takes that over. */
+  async bringBack(name: string): Promise<void> {
+    const [asOf, bucket] = [this.found?.as_of ?? null, this.bucket];
+    if (asOf === null || !bucket) return;
+    await this.#during('taking', async () => {
+      const folder = await backend.chooseFolder();
+      if (folder === null) return;
+      this.taken = await backend.takeOverPast(bucket.address, bucket.keys, asOf, inside(folder, name));
+      bucket.forget();
     });
   }
 
