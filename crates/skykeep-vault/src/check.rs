@@ -1,8 +1,9 @@
 //! Checking: every file is read and hashed, or as much as was asked for, and what is wrong is said together with what it
 //! hurts and what is still whole.
 //!
-//! A check changes nothing. What it reports is what [`crate::heal`] goes by.
+//! A check changes nothing, and believes no listing that leaves something out before it asked for that by name. What it reports is what [`crate::heal`] goes by.
 
+mod named;
 mod reading;
 mod report;
 
@@ -21,6 +22,7 @@ use crate::read::{Finding, MAX_CHAIN, Snapshot};
 use crate::store::Depth;
 use crate::vault::Vault;
 
+use named::Named;
 use reading::Selected;
 pub use reading::{Portion, Reached, Reading};
 pub use report::{AccountHealth, CheckReport, Damage, Fault, SnapshotHealth};
@@ -69,6 +71,8 @@ pub async fn check_some(
     let mut inspection = Inspection {
         vault,
         twin: reading.twin(),
+        reads_all: matches!(reading, Reading::All),
+        named: Named::default(),
         states: HashMap::new(),
         damages: BTreeMap::new(),
     };
@@ -96,6 +100,14 @@ pub async fn check_some(
     for account in vault.accounts().await? {
         report.accounts.push(inspection.account(account).await?);
     }
+    let Named { found, bytes, .. } = inspection.named;
+    if found > 0 {
+        tracing::warn!(found, "the place did not list everything that it has");
+        (report.of_files, report.of_bytes) = (report.of_files + found, report.of_bytes + bytes);
+        if inspection.reads_all {
+            (report.files, report.bytes) = (report.files + found, report.bytes + bytes);
+        }
+    }
     report.damages = inspection.damages.into_values().collect();
     Ok(report)
 }
@@ -103,6 +115,9 @@ pub async fn check_some(
 struct Inspection<'a> {
     vault: &'a Vault,
     twin: Option<&'a Vault>,
+    /// Every file is read, listed or not.
+    reads_all: bool,
+    named: Named,
     states: HashMap<VaultFile, State>,
     damages: BTreeMap<VaultFile, Damage>,
 }
@@ -191,6 +206,7 @@ impl Inspection<'_> {
                 let Ok(guide_file) = guide.name.parse::<VaultFile>() else {
                     continue;
                 };
+                self.ask_for([guide_file.clone()]).await?;
                 match self.states.get(&guide_file) {
                     Some(State::Unreadable) => {}
                     Some(state) if state.can_be((guide.size, guide.sum)) => {}
@@ -215,7 +231,7 @@ impl Inspection<'_> {
                 file,
             })
         });
-        let mut unreadable = self.set_aside(&account);
+        let mut unreadable = self.set_aside(&account).await?;
         for finding in std::mem::take(&mut snapshots.findings) {
             match finding {
                 Finding::Unreadable { name, ref error } => {
@@ -264,7 +280,7 @@ impl Inspection<'_> {
     }
 
     /// Manifests that were set aside and never written anew: healing was cut off in between.
-    fn set_aside(&self, account: &AccountFolder) -> Vec<(SnapshotName, Fault)> {
+    async fn set_aside(&mut self, account: &AccountFolder) -> Result<Vec<(SnapshotName, Fault)>, Error> {
         let aside = self.states.keys().filter_map(|file| match file {
             VaultFile::Account {
                 account: of,
@@ -272,15 +288,14 @@ impl Inspection<'_> {
             } if of == account && folder == "snapshots" => name.parse().ok(),
             _ => None,
         });
-        let absent = |name: &SnapshotName| {
-            let file = AccountFile::Snapshot(*name);
-            !self.states.contains_key(&VaultFile::Account {
-                account: account.clone(),
-                file,
-            })
+        let mut names: BTreeSet<SnapshotName> = aside.collect();
+        let manifest = |name: &SnapshotName| VaultFile::Account {
+            account: account.clone(),
+            file: AccountFile::Snapshot(*name),
         };
-        let names: BTreeSet<SnapshotName> = aside.filter(absent).collect();
-        names.into_iter().map(|name| (name, Fault::Missing)).collect()
+        self.ask_for(names.iter().map(manifest)).await?;
+        names.retain(|name| !self.states.contains_key(&manifest(name)));
+        Ok(names.into_iter().map(|name| (name, Fault::Missing)).collect())
     }
 
     async fn snapshot(
@@ -355,6 +370,8 @@ impl Inspection<'_> {
         let Rows::Objects(objects) = read.rows else {
             return Ok(health);
         };
+        self.ask_for(objects.iter().map(|object| in_account(&object.name)))
+            .await?;
         for object in objects {
             if let Kind::Base { .. } | Kind::Increment { .. } = object.kind {
                 health.repo.push(object.kind.clone());

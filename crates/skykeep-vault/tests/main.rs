@@ -18,3 +18,4 @@ mod staging;
 mod stopped;
 mod store_contract;
 mod together;
+mod unlisted;
