@@ -37,6 +37,7 @@ const SHARED: &[(&str, &[&str])] = &[
             "behind_by",
             "moving",
             "retired",
+            "filling",
         ],
     ),
     (

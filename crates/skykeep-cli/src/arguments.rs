@@ -231,6 +231,14 @@ pub(crate) enum PlaceVerb {
         /// Its id, name, folder or address
         place: String,
     },
+    /// Say what each account may use of a place before that is said; nothing is ever refused
+    Share {
+        /// Its id, name, folder or address
+        place: String,
+        /// Whole gigabytes; without, the same part for everyone
+        #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+        gigabytes: Option<u64>,
+    },
     /// Let backups go there again, or call its move off
     Resume {
         /// Its id, name, folder or address

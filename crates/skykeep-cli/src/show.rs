@@ -222,7 +222,9 @@ fn place(place: &Place) -> String {
         PlaceRole::Moves { to } => parts.push(said::window_place_moving(to.as_str())),
     }
     parts.extend((place.behind > 0).then(|| said::window_place_behind_by(place.behind)));
+    parts.extend(place.used.map(|used| said::family_uses_of(size(used))));
     parts.extend(place.free.map(|free| said::window_place_free(size(free))));
+    parts.extend(place.filling.then(said::window_place_filling));
     parts.extend(match (place.read_whole, place.last_checked) {
         (Some(whole), _) => Some(said::check_read_whole(time(whole.from), time(whole.to))),
         (None, checked) => checked.map(|at| said::window_ready_since(time(at))),

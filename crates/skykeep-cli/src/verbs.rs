@@ -128,6 +128,10 @@ fn request(verb: Verb, handed_in: Option<&HandedIn>) -> Request {
             }
             PlaceVerb::Test { place } => Request::TestPlace { place },
             PlaceVerb::Retire { place } => Request::RetirePlace { place },
+            PlaceVerb::Share { place, gigabytes } => Request::SharePlace {
+                place,
+                share: gigabytes.map(|gigabytes| gigabytes * 1_000_000_000),
+            },
             PlaceVerb::Resume { place } => Request::ResumePlace { place },
             PlaceVerb::Move { place, to } => Request::MovePlace { place, to },
             PlaceVerb::Keys { place, secrets_from: _ } => Request::ChangeKeys { place, keys: keys() },

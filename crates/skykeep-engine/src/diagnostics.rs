@@ -364,6 +364,8 @@ mod tests {
             last_seen: None,
             last_checked: None,
             free: Some(5_300_000_000),
+            used: None,
+            filling: false,
             removable: false,
             busy: false,
             behind: 0,

@@ -6,7 +6,8 @@
 //!     days that were chosen (3 unless settings say otherwise) is, once a day.
 //!  2. What may be lost is told once while it stands, at any hour. What a single answer of a host may have caused is told
 //!     when it has stood for a day.
-//!  3. A place that is full, or whose drive was not seen for 7 days, is told once a day, unless settings say never.
+//!  3. A place that is full, or whose drive was not seen for 7 days, is told once a day, one that is full soon is told
+//!     once, unless settings say never.
 //!  4. What was mended is told once, unless settings say never.
 //!  5. In quiet hours nothing but rule 2 is told; it is told after them.
 //!  6. What is over is forgotten: when it comes again, it is told again.
@@ -65,6 +66,7 @@ pub(crate) fn notices(
         let told = match matter.problem.code.as_str() {
             problem::OVERDUE => !silent && again,
             problem::PLACE_AWAY | problem::PLACE_FULL => !silent && tell.places && again,
+            problem::PLACE_FILLING => !silent && tell.places && last.is_none(),
             problem::MENDED => !silent && tell.repairs && last.is_none(),
             problem::MOVED => !silent && last.is_none(),
             code if matter.problem.severity == Severity::Danger => {
@@ -266,6 +268,7 @@ mod tests {
         for (matter, daily) in [
             (matter(problem::place_away("Drive", 7)), true),
             (coded(problem::PLACE_FULL, Severity::NeedsYou), true),
+            (matter(problem::place_filling("Drive")), false),
             (matter(problem::mended("Drive", 2)), false),
         ] {
             check(&matter, &Told::new(), 0, true);

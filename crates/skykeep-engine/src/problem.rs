@@ -43,6 +43,9 @@ pub(crate) const PLACE_AWAY: &str = "place_away";
 /// Nothing fits into a place any more.
 pub(crate) const PLACE_FULL: &str = "place_full";
 
+/// A place that is full soon; it stands until there is room.
+pub(crate) const PLACE_FILLING: &str = "place_filling";
+
 /// Damage that a check found and put right; it stands until a person was told.
 pub(crate) const MENDED: &str = "mended";
 
@@ -52,8 +55,8 @@ pub(crate) const MOVED: &str = "moved";
 /// A copy that was read back from a place was not whole; it stands until one is.
 pub(crate) const SAMPLE_FAILED: &str = "sample_failed";
 
-/// What is known of a place's files, whether or not the place is in reach.
-pub(crate) const OF_FILES: [&str; 4] = [DAMAGE_FOUND, MENDED, MOVED, SAMPLE_FAILED];
+/// What is known of a place's files and room, whether or not the place is in reach.
+pub(crate) const OF_FILES: [&str; 5] = [DAMAGE_FOUND, MENDED, MOVED, SAMPLE_FAILED, PLACE_FILLING];
 
 /// A newer Skykeep left here what this one cannot read: catalogue, staging or settings.
 const NEWER: &str = "catalogue_newer";
@@ -98,6 +101,11 @@ pub(crate) fn place_away(place: &str, days: u64) -> Problem {
     Problem::new(PLACE_AWAY, NeedsYou, &[])
         .text("place", place)
         .with("count", days)
+}
+
+/// What a person reads about a place that is full soon.
+pub(crate) fn place_filling(place: &str) -> Problem {
+    Problem::new(PLACE_FILLING, Note, &[ChoosePlace]).text("place", place)
 }
 
 /// What a person reads about files that were damaged and are whole again.

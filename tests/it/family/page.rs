@@ -61,6 +61,15 @@ async fn everyone_on_a_place_is_seen_by_everyone_on_it() {
     assert_eq!(family["room"]["share"], (used[0] + used[1] + free) / 2);
     assert_eq!(files_below(&place), before, "looking writes nothing");
 
+    his.document(0, &["place", "share", "Family drive", "2"]);
+    let room = seen(&his, &[])["room"].clone();
+    assert_eq!(
+        (&room["share"], &room["share_set"]),
+        (&json!(2_000_000_000), &json!(true))
+    );
+    his.document(0, &["place", "share", "Family drive"]);
+    assert_eq!(seen(&his, &[])["room"]["share_set"], false);
+
     // A third person's backups that nobody here can read, and one of hers that somebody forged.
     let folder_of = |handle: &str| {
         place

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use skykeep_engine::Engine;
-use skykeep_engine::api::{RunEnd, Whose};
+use skykeep_engine::api::{RoomState, RunEnd, Whose};
 use skykeep_tests::keep::Keep;
 use skykeep_tests::repo_maker::seeded::{Seeded, exhaustive};
 use skykeep_tests::skipped;
@@ -97,6 +97,37 @@ async fn a_place_without_room_is_named_and_catches_up() {
     assert_eq!(newest(engine, did).await.places.len(), 1);
     assert_eq!(of_kind(&staging(&keep), "blobs"), Vec::<String>::new());
     sound(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_is_full_soon_is_told_before_it_is() {
+    let host = Liar::start(200);
+    let keep = beginning(&host).await;
+    let (engine, did) = (&keep.engine, host.did());
+    let name = "a_place_that_is_full_soon_is_told_before_it_is";
+    let Some(_disk) = Disk::new(name, &keep.place(), PLENTY.0, PLENTY.1) else {
+        return;
+    };
+    let id = engine.add_folder(&keep.place(), None).await.unwrap().id;
+    completes(engine, did).await;
+    let check = async |state: RoomState| {
+        let room = engine.family(&id, true).await.unwrap().room;
+        let place = engine.places().await.unwrap().remove(0);
+        assert_eq!((room.state, place.filling), (state, state != RoomState::Enough));
+        assert_eq!(place.used, Some(room.used));
+        assert!(room.used > 0);
+    };
+    check(RoomState::Enough).await;
+    // What fills it need not be ours.
+    let film = keep.place().join("film.mkv");
+    std::fs::write(&film, vec![0; 240 << 20]).unwrap();
+    check(RoomState::Little).await;
+    // A backup that still fits does not make it better.
+    host.post(2);
+    completes(engine, did).await;
+    assert!(engine.places().await.unwrap()[0].filling);
+    std::fs::remove_file(film).unwrap();
+    check(RoomState::Enough).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

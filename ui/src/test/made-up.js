@@ -84,6 +84,8 @@ export const place = (more = {}) => ({
   last_checked: null,
   last_listed: NOW - MINUTE,
   free: 212_000_000_000,
+  used: 843_112_004,
+  filling: false,
   removable: false,
   busy: false,
   behind: 0,

@@ -26,6 +26,10 @@ pub struct Place {
     pub last_checked: Option<Millis>,
     /// Bytes free on its file system; a bucket does not say.
     pub free: Option<u64>,
+    /// Bytes that all backups there use, whoever brought them, as last read; `None` when that was never read.
+    pub used: Option<u64>,
+    /// It is full soon: little is free, or at its pace not for long.
+    pub filling: bool,
     /// Whether it is on a drive that can be unplugged.
     pub removable: bool,
     /// Whether something is being written to it or read from it now: not the moment to unplug it.

@@ -23,6 +23,13 @@ pub struct KnownFamily {
     pub members: Vec<KnownMember>,
 }
 
+impl KnownFamily {
+    /// Bytes that all backups use.
+    pub fn used(&self) -> u64 {
+        self.members.iter().map(|member| member.bytes).sum()
+    }
+}
+
 /// One account on a place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownMember {
@@ -117,7 +124,6 @@ impl Catalogue {
     /// Remembers who is on a place, and what of it is used that day.
     pub fn set_family(&self, place: &str, family: &KnownFamily) -> Result<(), Error> {
         let json = to_json("families", family)?;
-        let used: u64 = family.members.iter().map(|member| member.bytes).sum();
         self.write(|transaction| {
             transaction.execute(
                 "INSERT OR REPLACE INTO families (place, json) VALUES (?1, ?2)",
@@ -129,7 +135,7 @@ impl Catalogue {
                     place,
                     family.read.div_euclid(DAY),
                     family.read,
-                    i64::try_from(used).unwrap_or(i64::MAX)
+                    i64::try_from(family.used()).unwrap_or(i64::MAX)
                 ],
             )?;
             Ok(())

@@ -18,12 +18,12 @@ use skykeep_vault::Vault;
 use skykeep_vault::layout::VaultId;
 use tracing::{debug, warn};
 
-use crate::api::{Computer, Family, Late, Member, Room};
-use crate::catalogue::{Fill, KnownFamily, KnownMember};
+use crate::api::{Computer, Family, Late, Member, Room, RoomState};
+use crate::catalogue::{Catalogue, Fill, KnownFamily, KnownMember, Subject};
 use crate::engine::Inner;
 use crate::places::{LOOK_PATIENCE, open_lately};
 use crate::settings::Place;
-use crate::{Engine, Error, on_heap};
+use crate::{Engine, Error, on_heap, problem};
 
 /// How often every place is read by itself.
 const DAILY: SignedDuration = SignedDuration::from_hours(22);
@@ -161,7 +161,43 @@ impl Inner {
         };
         let (id, kept) = (place.vault.to_string(), family.clone());
         self.ask(move |catalogue| catalogue.set_family(&id, &kept)).await?;
+        self.tell_of_room(place, &family, now).await?;
         Ok((family, vault))
+    }
+
+    /// How much room there is on a place, and for how long.
+    async fn room(&self, place: &Place, known: &KnownFamily, now: Timestamp) -> Result<Room, Error> {
+        let id = place.vault.to_string();
+        let since = now
+            .checked_sub(SignedDuration::from_hours(24 * judge::PACE_DAYS))
+            .unwrap_or(Timestamp::MIN);
+        let fills = self.ask(move |catalogue| catalogue.fills(&id, since)).await?;
+        let fills: Vec<(Timestamp, u64)> = fills.iter().map(|Fill { at, used }| (*at, *used)).collect();
+        let used = known.used();
+        let full_in = judge::full_in(&fills, known.free);
+        Ok(Room {
+            used,
+            free: known.free,
+            share: judge::share(place.share, used, known.free, known.members.len()),
+            share_set: place.share.is_some(),
+            full_in,
+            state: judge::state(known.free, known.total, full_in),
+        })
+    }
+
+    /// Lets it be known that a place is full soon, or no longer.
+    async fn tell_of_room(&self, place: &Place, known: &KnownFamily, now: Timestamp) -> Result<(), Error> {
+        let subject = Subject::Place(place.vault.to_string());
+        match self.room(place, known, now).await?.state {
+            RoomState::Enough => {
+                let over = move |catalogue: &Catalogue| catalogue.clear(&subject, problem::PLACE_FILLING).map(drop);
+                self.ask(over).await
+            }
+            RoomState::Little | RoomState::Soon => {
+                let filling = problem::place_filling(&place.name);
+                self.raise_problem(&subject, filling, now).await
+            }
+        }
     }
 
     async fn show_family(
@@ -171,22 +207,7 @@ impl Inner {
         away: bool,
         now: Timestamp,
     ) -> Result<Family, Error> {
-        let id = place.vault.to_string();
-        let since = now
-            .checked_sub(SignedDuration::from_hours(24 * judge::PACE_DAYS))
-            .unwrap_or(Timestamp::MIN);
-        let fills = self.ask(move |catalogue| catalogue.fills(&id, since)).await?;
-        let fills: Vec<(Timestamp, u64)> = fills.iter().map(|Fill { at, used }| (*at, *used)).collect();
-        let used = known.members.iter().map(|member| member.bytes).sum();
-        let full_in = judge::full_in(&fills, known.free);
-        let room = Room {
-            used,
-            free: known.free,
-            share: judge::share(place.share, used, known.free, known.members.len()),
-            share_set: place.share.is_some(),
-            full_in,
-            state: judge::state(known.free, known.total, full_in),
-        };
+        let room = self.room(place, &known, now).await?;
         let own = self.writer_key.id().to_string();
         let settings = self.settings();
         let mut members = Vec::new();

@@ -61,6 +61,10 @@ impl Engine {
                 Reply::Place(on_heap(|| self.add_bucket(&bucket, &keys, name)).await?)
             }
             Request::TestPlace { place } => Reply::Tested(on_heap(|| self.test_place(&place)).await?),
+            Request::SharePlace { place, share } => {
+                self.set_share(&place, share)?;
+                Reply::Done
+            }
             Request::RetirePlace { place } => Reply::Place(self.retire_place(&place).await?),
             Request::ResumePlace { place } => Reply::Place(self.resume_place(&place).await?),
             Request::MovePlace { place, to } => Reply::Place(self.move_place(&place, &to).await?),

@@ -82,6 +82,13 @@ pub enum Request {
         /// Its id, name, folder or address.
         place: String,
     },
+    /// Set what each account may use of a place before that is said.
+    SharePlace {
+        /// Its id, name, folder or address.
+        place: String,
+        /// Bytes; `None`: the same part for everyone.
+        share: Option<u64>,
+    },
     /// Let backups go to a place no more.
     RetirePlace {
         /// Its id, name, folder or address.

@@ -24,11 +24,12 @@ pub(crate) use self::bucket::{Buckets, is_here, settings_of};
 pub use self::keys::{BucketKeys, HandedIn};
 pub(crate) use self::open::{LOOK_PATIENCE, READ_PATIENCE, open, open_lately};
 use crate::api::{Event, NAMED, Place, PlaceKind, PlaceRole, PlaceState, ReadSoFar, ReadWhole};
+use crate::catalogue::Subject;
 use crate::engine::unknown;
 use crate::error::What;
 use crate::machine::drive::{self, OnThisComputer};
 use crate::settings::{At, Role};
-use crate::{Engine, Error, drives, settings, spots};
+use crate::{Engine, Error, drives, problem, settings, spots};
 
 impl Engine {
     /// All places, in the order they were added, as they are now.
@@ -149,10 +150,16 @@ impl Engine {
         };
         let id = place.vault.to_string();
         let left = inner.settings().have_left(&place.vault);
-        let (facts, holds, mut round) = inner
+        let (facts, holds, mut round, used, filling) = inner
             .ask(move |catalogue| {
                 let facts = catalogue.place(&id)?.unwrap_or_default();
-                Ok((facts, catalogue.holds(&id, &left)?, catalogue.round(&id)?))
+                let used = catalogue.family(&id)?.map(|family| family.used());
+                let standing = catalogue.problems_of(&Subject::Place(id.clone()))?;
+                let filling = standing
+                    .iter()
+                    .any(|standing| standing.problem.code == problem::PLACE_FILLING);
+                let holds = catalogue.holds(&id, &left)?;
+                Ok((facts, holds, catalogue.round(&id)?, used, filling))
             })
             .await?;
         round.damaged.truncate(NAMED);
@@ -175,6 +182,8 @@ impl Engine {
             last_seen: facts.last_seen.map(Timestamp::as_millisecond),
             last_checked: facts.last_checked.map(Timestamp::as_millisecond),
             free: free.or(facts.free),
+            used,
+            filling,
             removable: place.drive().is_some(),
             busy: state == PlaceState::Ready && (checking || inner.runs.any_writing()),
             behind: holds.lacks,

@@ -320,6 +320,7 @@ fn every_code_has_its_three_texts_filled_and_plain() {
     problems.push(behind("Drive", 3));
     problems.push(overdue("alice.test", 1));
     problems.push(place_away("Drive", 8));
+    problems.push(place_filling("Drive"));
     problems.push(mended("Drive", 2));
     problems.push(moved("Drive", "/media/drive", "Cloud"));
     problems.push(sample_failed("Drive"));
