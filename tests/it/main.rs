@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests fail and speak as tests do
 
+mod away;
 mod backup;
 mod bad_input;
 mod bucket;

@@ -24,7 +24,9 @@ pub(crate) fn reply(reply: &Reply, json: bool) {
     }
     match reply {
         Reply::Ended(ends) => reasons(ends),
-        Reply::Opened(opened) if !json => opened.problems.iter().for_each(|problem| output::note(&told(problem))),
+        Reply::Opened(opened) if !json => note_all(&opened.problems),
+        Reply::Exported(exported) if !json => note_all(&exported.problems),
+        Reply::Checks(checks) if !json => checks.iter().for_each(|check| note_all(&check.problems)),
         _ => {}
     }
 }
@@ -300,6 +302,10 @@ fn check(check: &Check) -> Vec<String> {
     lines
 }
 
+fn note_all(problems: &[Problem]) {
+    problems.iter().for_each(|problem| output::note(&told(problem)));
+}
+
 fn export(exported: &Exported) -> Vec<String> {
     let mut parts = vec![
         said::window_backup_records(exported.records),
@@ -528,6 +534,7 @@ mod tests {
             mended: vec!["repo/y".to_owned()],
             whole_snapshots: 2,
             touched_snapshots: Vec::new(),
+            problems: Vec::new(),
         };
         let expected = [
             "home:",

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use skykeep_atproto::Did;
 use skykeep_net::{CancellationToken, Client, NetConfig};
 use skykeep_vault::layout::VaultId;
-use skykeep_vault::{Reach, Staging, Vault, WriterKey};
+use skykeep_vault::{Staging, Vault, WriterKey};
 use tokio::sync::{Notify, broadcast};
 use tracing::warn;
 
@@ -25,7 +25,7 @@ use crate::family::Looked;
 use crate::in_hand::Work;
 use crate::keys::{self, KeyStore, Secret, SecretName};
 use crate::machine::{Machine, MachineFacts};
-use crate::places::{Buckets, READ_PATIENCE, open_lately};
+use crate::places::Buckets;
 use crate::runs::Runs;
 use crate::schedule::{Due, History, Policy};
 use crate::settings::Settings;
@@ -263,16 +263,6 @@ impl Inner {
     ) -> Result<T, Error> {
         let catalogue = Arc::clone(&self.catalogue);
         blocking(move || Ok(question(&catalogue)?)).await
-    }
-
-    /// Staging, and after it every place that is there: what has left staging is in them.
-    pub(crate) async fn reach(&self) -> Reach {
-        let mut places = Vec::new();
-        for place in self.settings().places {
-            // A place that is not there has nothing to give.
-            places.extend(open_lately(self, &place, READ_PATIENCE).await.ok());
-        }
-        Reach::new(&self.staging, places)
     }
 
     /// Removes what a program that was killed left half written in a place, once while the engine is open.

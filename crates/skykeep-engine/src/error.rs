@@ -231,6 +231,16 @@ pub enum Error {
         /// What is missing or damaged.
         reason: String,
     },
+    /// A snapshot cannot be read back whole while places that have it are away.
+    #[error("snapshot {id} is not whole while {places} is away: {reason}")]
+    SnapshotAway {
+        /// The snapshot.
+        id: String,
+        /// The places' names, as a list.
+        places: String,
+        /// What is missing or damaged.
+        reason: String,
+    },
     /// The run was asked to stop.
     #[error("stopped")]
     Stopped,

@@ -108,6 +108,22 @@ pub(crate) fn place_filling(place: &str) -> Problem {
     Problem::new(PLACE_FILLING, Note, &[ChoosePlace]).text("place", place)
 }
 
+/// What a person reads about pictures and videos that are in a place which cannot be read now, and so not in an export.
+pub(crate) fn media_away(place: &str, count: u64, why: &Error) -> Problem {
+    Problem::new("media_away", NeedsYou, &[])
+        .text("place", place)
+        .with("count", count)
+        .detail(chain(why))
+}
+
+/// What a person reads about damage that a place which cannot be read now may have whole.
+pub(crate) fn mend_away(place: &str, count: usize, why: &Error) -> Problem {
+    Problem::new("mend_away", NeedsYou, &[])
+        .text("place", place)
+        .with("count", count)
+        .detail(chain(why))
+}
+
 /// What a person reads about files that were damaged and are whole again.
 pub(crate) fn mended(place: &str, files: usize) -> Problem {
     Problem::new(MENDED, Note, &[])
@@ -237,6 +253,9 @@ pub fn to_problem(error: &Error) -> Problem {
         Error::SnapshotBroken { id, reason } => {
             Problem::new("snapshot_broken", Danger, &[CheckNow, ShowDetail]).detail(format!("{id}: {reason}"))
         }
+        Error::SnapshotAway { id, places, reason } => Problem::new("snapshot_away", NeedsYou, &[TryAgain, ShowDetail])
+            .text("place", places)
+            .detail(format!("{id}: {reason}")),
         Error::Stopped => Problem::new("stopped", Note, &[BackUpNow]),
     }
 }

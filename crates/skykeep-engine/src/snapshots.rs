@@ -20,12 +20,12 @@ use tracing::info;
 use crate::api::{self, Comparison};
 use crate::engine::unknown;
 use crate::error::What;
-use crate::places::open;
+use crate::places::{Away, open, rather_away};
 use crate::words::{Value, words};
 use crate::{Engine, Error, blocking};
 
 /// What an export wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, specta::Type)]
 pub struct Exported {
     /// The folder.
     pub folder: PathBuf,
@@ -39,6 +39,9 @@ pub struct Exported {
     pub blobs: u64,
     /// Blobs that the snapshot does not have, by CID.
     pub missing: Vec<String>,
+    /// Places that were away and have some of them.
+    #[serde(default)]
+    pub problems: Vec<api::Problem>,
 }
 
 impl Engine {
@@ -79,7 +82,8 @@ impl Engine {
     /// Writes a snapshot (the newest, if none is named) as plain files that other tools read: `repo.car`, `blobs/`,
     /// `plc-log.json` or `did.json`, and a README. The folder must be new or empty.
     ///
-    /// Every byte is proved again on the way. Errors: `Unknown`, `ExportNotEmpty`, `SnapshotBroken`, `Data`.
+    /// Every byte is proved again on the way. What only a place has that is away is not in it, and that place is named.
+    /// Errors: `Unknown`, `ExportNotEmpty`, `SnapshotBroken`, `SnapshotAway`, `Data`.
     pub async fn export(&self, did: &Did, snapshot: Option<&str>, folder: &Path) -> Result<Exported, Error> {
         empty_folder(folder)?;
         let id = match snapshot {
@@ -91,8 +95,11 @@ impl Engine {
                 .map(|s| s.id.clone())
                 .ok_or_else(|| unknown(What::Snapshot, did))?,
         };
-        let found = self.find(did, &id).await?;
-        self.write_out(found, folder).await
+        let (reach, away) = self.inner.reach_and_away().await;
+        let away = self.inner.that_hold(away, did, &id).await?;
+        let found = find_in(reach, did, &id).await;
+        let found = found.map_err(|error| rather_away(error, &away))?;
+        self.write_out(found, folder, &away).await
     }
 
     /// As [`Engine::export`], from one place alone, and from what it held at the time `as_of` if one is given: where
@@ -127,14 +134,17 @@ impl Engine {
             }
         };
         let found = find_in(Reach::from(&vault), did, &id).await?;
-        self.write_out(found, folder).await
+        self.write_out(found, folder, &[]).await
     }
 
-    /// Proves a snapshot and writes it into an empty folder. Errors: `SnapshotBroken`, `Data`.
-    async fn write_out(&self, found: Found, folder: &Path) -> Result<Exported, Error> {
+    /// Proves a snapshot and writes it into an empty folder. `away` are places that have it and cannot be read now.
+    ///
+    /// Errors: `SnapshotBroken`, `SnapshotAway`, `Data`.
+    async fn write_out(&self, found: Found, folder: &Path, away: &[Away]) -> Result<Exported, Error> {
         let (id, did) = (found.snapshot.name.to_string(), &found.snapshot.manifest.body.did);
         let account = &found.snapshot.manifest.account;
-        let (repo, files) = self.prove(&found).await?;
+        let proved = self.prove(&found).await;
+        let (repo, files) = proved.map_err(|error| rather_away(error, away))?;
 
         let car_path = folder.join("repo.car");
         let car = File::create(&car_path).map_err(Error::data(&car_path))?;
@@ -143,7 +153,7 @@ impl Engine {
 
         let blobs = folder.join("blobs");
         fs::create_dir(&blobs).map_err(Error::data(&blobs))?;
-        let (mut count, mut missing) = (0, Vec::new());
+        let (mut count, mut not_reached, mut missing) = (0, 0, Vec::new());
         for blob in repo.blobs() {
             let Some(object) = found.contents.blobs.get(&blob.cid) else {
                 missing.push(blob.cid.to_string());
@@ -153,6 +163,7 @@ impl Engine {
             match found.reach.copy_object(account, object, &path).await {
                 Ok(()) => count += 1,
                 Err(error) => {
+                    not_reached += 1;
                     fs::remove_file(&path).map_err(Error::data(&path))?;
                     missing.push(format!("{} ({error})", blob.cid));
                 }
@@ -175,6 +186,10 @@ impl Engine {
             records: repo.record_count(),
             blobs: count,
             missing,
+            problems: match not_reached {
+                0 => Vec::new(),
+                count => away.iter().map(|away| away.keeps_media(count)).collect(),
+            },
         };
         let path = folder.join("README.txt");
         fs::write(&path, readme(&found.snapshot, &exported)).map_err(Error::data(&path))?;

@@ -247,6 +247,9 @@ pub struct Check {
     pub whole_snapshots: u64,
     /// Snapshots that damage touches.
     pub touched_snapshots: Vec<String>,
+    /// Places that were away and should have some of what is damaged whole.
+    #[serde(default)]
+    pub problems: Vec<Problem>,
 }
 
 /// One damaged, missing or unreadable file of a vault.

@@ -1,6 +1,6 @@
 //! Places as last seen, and which of them holds which snapshot.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -178,6 +178,14 @@ impl Catalogue {
         let sql = "SELECT place FROM confirmations WHERE did = ?1 AND id = ?2 ORDER BY place";
         let mut statement = connection.prepare_cached(sql)?;
         let rows = statement.query_map([did.as_str(), id], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Every snapshot that was confirmed in a place.
+    pub fn held_at(&self, place: &str) -> Result<HashSet<String>, Error> {
+        let connection = self.lock();
+        let mut statement = connection.prepare_cached("SELECT id FROM confirmations WHERE place = ?1")?;
+        let rows = statement.query_map([place], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 

@@ -72,7 +72,8 @@ impl Engine {
         let inspected = self
             .inspect(place, &vault, reading, how != CheckHow::Names, &stops)
             .await?;
-        let check = to_check(place, how, &inspected);
+        let mut check = to_check(place, how, &inspected);
+        inner.say_who_is_away(&mut check).await?;
         let now = Timestamp::now();
         round.damaged = inspected.standing();
         if how == CheckHow::ReadAll {
@@ -302,6 +303,7 @@ pub(crate) fn to_check(place: &settings::Place, how: CheckHow, inspected: &Inspe
         mended: inspected.mended.clone(),
         whole_snapshots: snapshots.filter(|snapshot| snapshot.is_whole()).count() as u64,
         touched_snapshots: touched(report),
+        problems: Vec::new(),
     }
 }
 

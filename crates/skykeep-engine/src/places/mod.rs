@@ -1,5 +1,6 @@
 //! Places: folders, drives and buckets where backups are kept, and what they are found to hold.
 
+mod away;
 mod bucket;
 pub(crate) mod check;
 mod copy;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use skykeep_vault::{FolderStore, Vault};
 use tracing::info;
 
+pub(crate) use self::away::{Away, rather_away};
 pub use self::bucket::providers;
 pub(crate) use self::bucket::{Buckets, is_here, settings_of};
 pub use self::keys::{BucketKeys, HandedIn};

@@ -280,6 +280,11 @@ fn every_error() -> Vec<Error> {
             id: "x".to_owned(),
             reason: "y".to_owned(),
         },
+        Error::SnapshotAway {
+            id: "x".to_owned(),
+            places: "Family drive".to_owned(),
+            reason: "y".to_owned(),
+        },
     ]);
     all
 }
@@ -321,6 +326,12 @@ fn every_code_has_its_three_texts_filled_and_plain() {
     problems.push(overdue("alice.test", 1));
     problems.push(place_away("Drive", 8));
     problems.push(place_filling("Drive"));
+    let away = || Error::Place {
+        name: "Drive".to_owned(),
+        source: Vault::Missing,
+    };
+    problems.push(media_away("Drive", 2, &away()));
+    problems.push(mend_away("Drive", 2, &away()));
     problems.push(mended("Drive", 2));
     problems.push(moved("Drive", "/media/drive", "Cloud"));
     problems.push(sample_failed("Drive"));

@@ -282,6 +282,8 @@ export type Check = {
 	whole_snapshots: number,
 	/**  Snapshots that damage touches. */
 	touched_snapshots: string[],
+	/**  Places that were away and should have some of what is damaged whole. */
+	problems?: Problem[],
 };
 
 /**  How thoroughly a place is looked at. */
@@ -425,6 +427,8 @@ export type Exported = {
 	blobs: number,
 	/**  Blobs that the snapshot does not have, by CID. */
 	missing: string[],
+	/**  Places that were away and have some of them. */
+	problems?: Problem[],
 };
 
 /**
