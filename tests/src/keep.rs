@@ -46,8 +46,14 @@ impl Keep {
 
     /// Ends the engine and opens another one on the same folders.
     pub async fn reopen(self) -> Self {
+        self.reopen_after(|_| ()).await
+    }
+
+    /// Ends the engine, lets something happen to its folders, and opens another one on them.
+    pub async fn reopen_after(self, happens: impl FnOnce(&Path)) -> Self {
         let Self { engine, home } = self;
         drop(engine);
+        happens(home.path());
         let engine = Engine::open_at(home.path().join("data"))
             .await
             .expect("the engine opens again");
