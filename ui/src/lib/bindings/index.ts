@@ -739,6 +739,10 @@ export type Place = {
 	last_checked: number | null,
 	/**  Bytes free on its file system; a bucket does not say. */
 	free: number | null,
+	/**  Bytes that all backups there use, whoever brought them, as last read; `None` when that was never read. */
+	used: number | null,
+	/**  It is full soon: little is free, or at its pace not for long. */
+	filling: boolean,
 	/**  Whether it is on a drive that can be unplugged. */
 	removable: boolean,
 	/**  Whether something is being written to it or read from it now: not the moment to unplug it. */
