@@ -304,4 +304,26 @@ mod tests {
         assert_eq!(written.blocks, 2);
         assert_eq!(written.sha256[..], Sha256::digest(&out)[..]);
     }
+    #[test]
+    fn what_of_a_damaged_file_still_hashes_is_salvaged() {
+        let texts: [&[u8]; 3] = [b"first", b"other", b"third"];
+        let cid = |text: &[u8]| Cid::of(Codec::DagCbor, text);
+        let mut car = Vec::new();
+        let mut writer = CarWriter::new(&mut car, cid(texts[0]));
+        texts.iter().for_each(|text| writer.block(cid(text), text).unwrap());
+        writer.finish().unwrap();
+        let left = |bytes: &[u8]| salvage(bytes).map(|(_, data)| data.to_vec()).collect::<Vec<_>>();
+        assert_eq!(left(&car), texts);
+        assert_eq!(left(&car[..car.len() - 1]), texts[..2]);
+        let other = car.windows(5).position(|window| window == texts[1]).unwrap();
+        let mut flipped = car.clone();
+        flipped[other] ^= 1;
+        assert_eq!(left(&flipped), [texts[0], texts[2]]);
+        // Wherever a bit flips, what is left is of the file.
+        for place in 0..car.len() {
+            let mut flipped = car.clone();
+            flipped[place] ^= 0x80;
+            assert!(left(&flipped).iter().all(|data| texts.contains(&&data[..])), "{place}");
+        }
+    }
 }

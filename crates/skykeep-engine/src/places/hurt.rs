@@ -154,7 +154,7 @@ mod tests {
     fn a_long_text_is_cut_between_two_words() {
         check("Gulls.", "Gulls.");
         check("  Two\nlines ", "Two lines");
-        check(&"word ".repeat(16), &"word ".repeat(16).trim_end().to_owned());
+        check(&"word ".repeat(16), "word ".repeat(16).trim_end());
         check(&"word ".repeat(40), &format!("{}…", "word ".repeat(16).trim_end()));
         check(&"鴎".repeat(80), &"鴎".repeat(80));
         check(&"鴎".repeat(81), &format!("{}…", "鴎".repeat(80)));
