@@ -8,6 +8,8 @@ mod damage;
 mod deliver;
 mod exfat;
 mod hostile;
+#[cfg(target_os = "linux")]
+mod limits;
 mod names;
 mod portions;
 mod recover;
