@@ -1,5 +1,5 @@
-//! A thief has the app's own keys to a bucket that keeps versions, and deletes everything: what was there before is looked
-//! into, exported and brought back.
+//! A thief has the app's own keys to a bucket that keeps versions, and deletes everything: what was there before is
+//! looked into, exported and brought back.
 
 use std::fs;
 use std::io::Write as _;

@@ -1,7 +1,8 @@
 //! Checking: every file is read and hashed, or as much as was asked for, and what is wrong is said together with what it
 //! hurts and what is still whole.
 //!
-//! A check changes nothing, and believes no listing that leaves something out before it asked for that by name. What it reports is what [`crate::heal`] goes by.
+//! A check changes nothing, and calls nothing missing that a listing left out before it asked for it by name. What it
+//! reports is what [`crate::heal`] goes by.
 
 mod named;
 mod reading;
@@ -71,7 +72,7 @@ pub async fn check_some(
     let mut inspection = Inspection {
         vault,
         twin: reading.twin(),
-        reads_all: matches!(reading, Reading::All),
+        reading,
         named: Named::default(),
         states: HashMap::new(),
         damages: BTreeMap::new(),
@@ -100,13 +101,11 @@ pub async fn check_some(
     for account in vault.accounts().await? {
         report.accounts.push(inspection.account(account).await?);
     }
-    let Named { found, bytes, .. } = inspection.named;
-    if found > 0 {
-        tracing::warn!(found, "the place did not list everything that it has");
-        (report.of_files, report.of_bytes) = (report.of_files + found, report.of_bytes + bytes);
-        if inspection.reads_all {
-            (report.files, report.bytes) = (report.files + found, report.bytes + bytes);
-        }
+    let Named { found, read, .. } = inspection.named;
+    if found.files > 0 {
+        tracing::warn!(files = found.files, "the place did not list everything that it has");
+        (report.of_files, report.of_bytes) = (report.of_files + found.files, report.of_bytes + found.bytes);
+        (report.files, report.bytes) = (report.files + read.files, report.bytes + read.bytes);
     }
     report.damages = inspection.damages.into_values().collect();
     Ok(report)
@@ -115,8 +114,7 @@ pub async fn check_some(
 struct Inspection<'a> {
     vault: &'a Vault,
     twin: Option<&'a Vault>,
-    /// Every file is read, listed or not.
-    reads_all: bool,
+    reading: Reading<'a>,
     named: Named,
     states: HashMap<VaultFile, State>,
     damages: BTreeMap<VaultFile, Damage>,

@@ -127,6 +127,14 @@ async fn what_is_wrong_with_an_unlisted_file_is_found() {
             let report = check(&vault, &mut on).await.unwrap();
             let found: Vec<Fault> = report.damages.iter().map(|damage| damage.fault).collect();
             assert_eq!(found, [fault], "{}", blob.display());
+            // Whoever reads it again, to see whether it was mended, is not satisfied with its length.
+            let again = Portion {
+                first: report.damages.iter().map(|damage| damage.file.path()).collect(),
+                ..Portion::default()
+            };
+            let report = check_some(&vault, Reading::Portion(&again), &mut on).await.unwrap();
+            let found: Vec<Fault> = report.damages.iter().map(|damage| damage.fault).collect();
+            assert_eq!(found, [fault], "again, {}", blob.display());
         }
         fs::write(blob, &bytes).unwrap();
     }

@@ -1,7 +1,7 @@
 //! A bucket as it was: what it held before somebody with its keys wrote over everything, or deleted everything.
 //!
-//! Where a bucket keeps versions all of that is still there ([`skykeep_vault::S3Past`]). It is looked into, exported from
-//! and copied to a folder, and never written: whoever stole the keys may still have them, so nothing goes on in there.
+//! Where a bucket keeps versions all of that is still there ([`skykeep_vault::S3Past`]). It is looked into, exported
+//! from and copied to a folder, and never written: whoever stole the keys may still have them.
 //! Each way in says which it is: there are no earlier versions, or there was no backup at that time.
 
 use std::path::Path;
@@ -73,8 +73,8 @@ impl Inner {
 }
 
 impl Engine {
-    /// Copies everything that a bucket held at a moment into a folder, reads every file again there, and takes that over:
-    /// its accounts are kept from now on, and the folder is a place. The bucket is only read.
+    /// Copies everything that a bucket held at a moment into a folder, reads every file again there, and takes that
+    /// over: its accounts are kept from now on, and the folder is a place. The bucket is only read.
     ///
     /// The folder is made if it is not there; it must be empty, or hold a vault. When it is cut off, the next time goes
     /// on. Errors: `NoPast`, `NothingThen`, `BucketSetting`, `PlaceKnown`, `Place`, `Data`, `Stopped`.

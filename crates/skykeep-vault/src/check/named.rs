@@ -20,27 +20,41 @@ const AT_ONCE: usize = 8;
 /// What came of asking.
 #[derive(Debug, Default)]
 pub(super) struct Named {
-    /// Files that are there although they were not listed.
-    pub(super) found: u64,
-    /// Their bytes, as far as they are known.
-    pub(super) bytes: u64,
+    /// What is there although it was not listed.
+    pub(super) found: Count,
+    /// What of it was read.
+    pub(super) read: Count,
     gone_in_a_row: usize,
 }
 
+/// Files, and their bytes as far as they are known.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Count {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+}
+
+impl Count {
+    fn add(&mut self, bytes: u64) {
+        self.files += 1;
+        self.bytes += bytes;
+    }
+}
+
 impl Inspection<'_> {
-    /// Asks for those of these files that were not listed; what is there is judged like any other, and read where all
-    /// is read.
+    /// Asks for those of these files that were not listed; what is there is judged like any other, and read
+    /// where it would have been had it been listed.
     ///
     /// Errors: those of the place as a whole.
     pub(super) async fn ask_for(&mut self, files: impl IntoIterator<Item = VaultFile>) -> Result<(), Error> {
-        let (vault, reads) = (self.vault, self.reads_all);
+        let (vault, reading) = (self.vault, self.reading);
         let files: Vec<VaultFile> = files
             .into_iter()
             .filter(|file| !self.states.contains_key(file))
             .collect();
         let mut answers = stream::iter(files)
             .map(|file| async move {
-                let state = match reads {
+                let state = match reading.reads_unlisted(&file.path()) {
                     true => read(vault, &file).await,
                     false => look(vault, &file).await,
                 };
@@ -55,16 +69,19 @@ impl Inspection<'_> {
                 continue;
             };
             self.named.gone_in_a_row = 0;
-            self.named.found += 1;
             match state {
                 State::Read(size, sum) => {
-                    self.named.bytes += size;
+                    self.named.found.add(size);
+                    self.named.read.add(size);
                     if !file.admits(&sum) {
                         note(&mut self.damages, &file, Fault::Damaged);
                     }
                 }
-                State::Listed(size) => self.named.bytes += size,
-                State::Unreadable => note(&mut self.damages, &file, Fault::Unreadable),
+                State::Listed(size) => self.named.found.add(size),
+                State::Unreadable => {
+                    self.named.found.add(0);
+                    note(&mut self.damages, &file, Fault::Unreadable);
+                }
             }
             self.states.insert(file, state);
         }

@@ -91,6 +91,15 @@ impl Reading<'_> {
         }
     }
 
+    /// Whether a file that no listing had is read, once it is found by its name.
+    pub(super) fn reads_unlisted(&self, path: &StorePath) -> bool {
+        match self {
+            Self::All => true,
+            Self::Names => false,
+            Self::Portion(portion) => portion.first.contains(path),
+        }
+    }
+
     /// Whether a stop in between ends the reading and not the check.
     pub(super) const fn ends_early(&self) -> bool {
         matches!(self, Self::Portion(_))
