@@ -70,6 +70,7 @@ const SHARED: &[(&str, &[&str])] = &[
             "found_key",
             "found_recovery_keys",
             "found_ended",
+            "found_undone",
             "found_rewritten",
         ],
     ),

@@ -124,6 +124,7 @@ fn found(Finding { at, what, now }: &Finding) -> String {
         FindingWhat::Key => said::window_family_found_key(when),
         FindingWhat::RecoveryKeys => said::window_family_found_recovery_keys(when),
         FindingWhat::Ended => said::window_family_found_ended(when),
+        FindingWhat::Undone => said::window_family_found_undone(when),
         FindingWhat::Rewritten => said::window_family_found_rewritten(when),
     }
 }

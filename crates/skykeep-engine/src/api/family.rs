@@ -81,6 +81,8 @@ pub enum FindingWhat {
     RecoveryKeys,
     /// The identity was ended.
     Ended,
+    /// It was changed, and that was undone, between two looks.
+    Undone,
     /// The log does not continue the one that was known, or breaks its own rules.
     Rewritten,
 }

@@ -14,7 +14,6 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use skykeep_atproto::Did;
-use skykeep_vault::Vault;
 use skykeep_vault::layout::VaultId;
 use tracing::{debug, warn};
 
@@ -31,20 +30,27 @@ const DAILY: SignedDuration = SignedDuration::from_hours(22);
 /// How long a place that could not be read then is left alone.
 const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
-/// When places were last read by themselves, or were tried.
+/// When places were last read by themselves, or were tried; and whether somebody is looked after now.
 #[derive(Debug, Default)]
-pub(crate) struct Looked(Mutex<BTreeMap<VaultId, Timestamp>>);
+pub(crate) struct Looked {
+    tried: Mutex<BTreeMap<VaultId, Timestamp>>,
+    watching: tokio::sync::Mutex<()>,
+}
 
 impl Looked {
     /// Whether it is time to try again; that counts as having tried.
     fn begin(&self, place: VaultId, now: Timestamp) -> bool {
-        let mut looked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut looked = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         let lately = |tried: &Timestamp| *tried <= now && now.duration_since(*tried) < AGAIN;
         if looked.get(&place).is_some_and(lately) {
             return false;
         }
         looked.insert(place, now);
         true
+    }
+
+    async fn watching(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.watching.lock().await
     }
 }
 
@@ -59,17 +65,15 @@ impl Engine {
         let now = Timestamp::now();
         let known = self.inner.known_family(&place).await?;
         let (known, away) = match on_heap(|| self.inner.read_family(&place, known.clone(), anew, now)).await {
-            Ok((read, vault)) => {
-                if anew {
-                    self.inner.watch(&vault, &read.members, true, now).await?;
-                }
-                (read, false)
-            }
+            Ok(read) => (read, false),
             Err(error) => match known {
                 Some(known) => (known, true),
                 None => return Err(error),
             },
         };
+        if anew {
+            self.inner.watch(&place, &known.members, true, now).await?;
+        }
         self.inner.show_family(&place, known, away, now).await
     }
 
@@ -123,24 +127,29 @@ impl Inner {
 
     async fn look_at_family(&self, place: &Place, now: Timestamp) -> Result<(), Error> {
         let known = self.known_family(place).await?;
-        let read = known
-            .as_ref()
-            .and_then(|known| Timestamp::from_millisecond(known.read).ok());
-        if read.is_some_and(|read| read <= now && now.duration_since(read) < DAILY) {
-            return Ok(());
-        }
-        let (read, vault) = self.read_family(place, known, true, now).await?;
-        self.watch(&vault, &read.members, false, now).await
+        let lately = |known: &KnownFamily| {
+            let read = Timestamp::from_millisecond(known.read).unwrap_or(Timestamp::MIN);
+            read <= now && now.duration_since(read) < DAILY
+        };
+        let members = match known {
+            Some(known) if lately(&known) => known.members,
+            known => match self.read_family(place, known.clone(), true, now).await {
+                Ok(family) => family.members,
+                // They are looked after wherever the drive is.
+                Err(error) => known.ok_or(error)?.members,
+            },
+        };
+        self.watch(place, &members, false, now).await
     }
 
-    /// Reads who is on a place, and remembers it. Answers the place too.
+    /// Reads who is on a place, and remembers it.
     async fn read_family(
         &self,
         place: &Place,
         known: Option<KnownFamily>,
         anew: bool,
         now: Timestamp,
-    ) -> Result<(KnownFamily, Vault), Error> {
+    ) -> Result<KnownFamily, Error> {
         let vault = open_lately(self, place, LOOK_PATIENCE).await?;
         let at_place = |source| Error::Place {
             name: place.name.clone(),
@@ -162,7 +171,7 @@ impl Inner {
         let (id, kept) = (place.vault.to_string(), family.clone());
         self.ask(move |catalogue| catalogue.set_family(&id, &kept)).await?;
         self.tell_of_room(place, &family, now).await?;
-        Ok((family, vault))
+        Ok(family)
     }
 
     /// How much room there is on a place, and for how long.

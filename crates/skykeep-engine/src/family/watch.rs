@@ -8,19 +8,23 @@
 //!
 //! Asking tells the directory that this computer cares for these accounts, which is why it can be switched off.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 use skykeep_atproto::Did;
 use skykeep_atproto::did::Method;
-use skykeep_atproto::plc::{self, Audited, LogEntry, State};
+use skykeep_atproto::plc::{self, Audited, LogEntry, Standing, State};
 use skykeep_net::plc::Directory;
+use skykeep_vault::IdentityKind;
 use skykeep_vault::layout::AccountFolder;
-use skykeep_vault::{IdentityKind, Vault};
 use tracing::{debug, info};
 
 use crate::Error;
 use crate::api::{Finding, FindingWhat};
 use crate::catalogue::{KnownMember, Watched};
 use crate::engine::Inner;
+use crate::places::{LOOK_PATIENCE, open_lately};
+use crate::settings::Place;
 use crate::snapshots::identity_part;
 
 /// How often an identity is asked for by itself.
@@ -28,6 +32,9 @@ const DAILY: SignedDuration = SignedDuration::from_hours(22);
 
 /// How often at most, however often somebody looks again.
 const AGAIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// Accounts that are asked for in one look.
+const AT_ONCE: usize = 50;
 
 /// Findings of one account that are remembered, the newest ones.
 const MOST: usize = 20;
@@ -38,7 +45,7 @@ impl Inner {
     /// Errors: those of the catalogue; `Stopped`.
     pub(super) async fn watch(
         &self,
-        vault: &Vault,
+        place: &Place,
         members: &[KnownMember],
         anew: bool,
         now: Timestamp,
@@ -47,6 +54,9 @@ impl Inner {
         if !settings.family.watch {
             return Ok(());
         }
+        // Somebody on two places is asked for once.
+        let _alone = self.looked.watching().await;
+        let mut due = Vec::new();
         for member in members {
             let Some(did) = member.did.as_deref().and_then(|did| did.parse::<Did>().ok()) else {
                 continue;
@@ -60,13 +70,17 @@ impl Inner {
                 let since = now.duration_since(watched.asked);
                 !since.is_negative() && since < if anew { AGAIN } else { DAILY }
             };
-            if before.as_ref().is_some_and(lately) {
-                continue;
+            if !before.as_ref().is_some_and(lately) {
+                due.push((before, did, member));
             }
-            match self.look_after(vault, member, &did, before, now).await {
+        }
+        // Whoever can write to a place can put a thousand names there: those who waited longest come first.
+        due.sort_by_key(|(before, ..)| before.as_ref().map(|before| before.asked));
+        for (before, did, member) in due.into_iter().take(AT_ONCE) {
+            match self.look_after(place, member, &did, before, now).await {
                 Ok(()) => {}
                 Err(error) if error.is_stop() => return Err(error),
-                // Tomorrow is another day.
+                // Next time is soon enough.
                 Err(error) => debug!(%did, %error, "an identity could not be looked at"),
             }
         }
@@ -81,7 +95,7 @@ impl Inner {
 
     async fn look_after(
         &self,
-        vault: &Vault,
+        place: &Place,
         member: &KnownMember,
         did: &Did,
         before: Option<Watched>,
@@ -89,7 +103,8 @@ impl Inner {
     ) -> Result<(), Error> {
         let (known, mut findings) = match before {
             Some(before) => (before.log, before.findings),
-            None => (kept_log(vault, member).await.unwrap_or_default(), Vec::new()),
+            // What cannot be read now may be read next time; without it a change before today would be missed for good.
+            None => (self.kept_log(place, member).await?.unwrap_or_default(), Vec::new()),
         };
         let read = Directory::new(&self.client()).audit_log(did, &self.shutdown).await?;
         let old = plc::parse_log(&known).unwrap_or_default();
@@ -114,28 +129,29 @@ impl Inner {
         let did = did.to_string();
         self.ask(move |catalogue| catalogue.set_watched(&did, &watched)).await
     }
-}
 
-/// The log that lies in a member's own newest backup; `None` when it cannot be had. It still has to prove itself.
-async fn kept_log(vault: &Vault, member: &KnownMember) -> Option<Vec<u8>> {
-    let folder: AccountFolder = member.folder.parse().ok()?;
-    for name in member.newest.lines() {
-        let Ok(snapshot) = vault.snapshot(&folder, &name.parse().ok()?).await else {
-            continue;
+    /// The log that lies in a member's own newest backup, which still has to prove itself; `None` when there is none.
+    ///
+    /// Errors: `Place`, when it cannot be read.
+    async fn kept_log(&self, place: &Place, member: &KnownMember) -> Result<Option<Vec<u8>>, Error> {
+        let at_place = |source| Error::Place {
+            name: place.name.clone(),
+            source,
         };
-        let contents = vault.contents(&snapshot).await.ok()?;
-        let log = identity_part(vault, &snapshot, &contents, IdentityKind::AuditLog).await;
-        if let Ok(Some(log)) = log {
-            return Some(log);
-        }
+        let vault = open_lately(self, place, LOOK_PATIENCE).await?;
+        let folder: AccountFolder = member.folder.parse().map_err(at_place)?;
+        let Some(newest) = vault.latest(&folder, None).await.map_err(at_place)? else {
+            return Ok(None);
+        };
+        let contents = vault.contents(&newest).await.map_err(at_place)?;
+        let log = identity_part(&vault, &newest, &contents, IdentityKind::AuditLog).await;
+        log.map_err(at_place)
     }
-    None
 }
 
 /// A log that stays rewritten is found every day, and is one finding.
 fn is_same_alarm(findings: &[Finding], new: &Finding) -> bool {
-    let last = findings.last();
-    new.what == FindingWhat::Rewritten && last.is_some_and(|last| last.what == FindingWhat::Rewritten)
+    new.what == FindingWhat::Rewritten && findings.iter().any(|known| known.what == FindingWhat::Rewritten)
 }
 
 /// What has happened to an identity since `old`, oldest first.
@@ -143,38 +159,43 @@ fn is_same_alarm(findings: &[Finding], new: &Finding) -> bool {
 /// Without an older log, or with one that proves nothing, there is nothing to compare with, and only a log that fails its
 /// own proof is a finding.
 fn judge(did: &Did, old: &[LogEntry], new: &[LogEntry], now: Timestamp) -> Vec<Finding> {
-    let rewritten = Finding {
-        at: now.as_millisecond(),
-        what: FindingWhat::Rewritten,
-        now: None,
+    let finding = |at: Timestamp, what, now| Finding {
+        at: at.as_millisecond(),
+        what,
+        now,
     };
+    let rewritten = finding(now, FindingWhat::Rewritten, None);
     let audit = plc::audit(Some(did), new);
     if !audit.is_valid() {
         return vec![rewritten];
     }
-    if old.is_empty() || !plc::audit(Some(did), old).is_valid() {
+    let before = plc::audit(Some(did), old);
+    if old.is_empty() || !before.is_valid() {
         return Vec::new();
     }
+    let mut state = before.current().map(Cow::into_owned);
     let comparison = plc::compare(old, new);
     if !comparison.is_continuation() {
-        return vec![rewritten];
+        // What it says now is told too: it may be all that the rewriting was for.
+        let now_says = audit.current().map(Cow::into_owned);
+        let at = audit.head().map_or(now, |head| head.created_at);
+        let changed = differences(state.as_ref(), now_says.as_ref()).into_iter();
+        return std::iter::once(rewritten)
+            .chain(changed.map(|(what, value)| finding(at, what, value)))
+            .collect();
     }
     let added: Vec<&LogEntry> = comparison.added.iter().filter_map(|place| new.get(*place)).collect();
-    let is_new = |operation: &Audited| added.iter().any(|entry| entry.cid == operation.cid.to_string());
+    let is_new = |operation: &&Audited| added.iter().any(|entry| entry.cid == operation.cid.to_string());
     let mut findings = Vec::new();
-    let before = plc::audit(Some(did), old);
-    let mut state = before.current().map(|state| state.into_owned());
-    for operation in audit.chain().filter(|operation| is_new(operation)) {
-        let next = operation.operation.state().map(|state| state.into_owned());
-        findings.extend(
-            differences(state.as_ref(), next.as_ref())
-                .into_iter()
-                .map(|(what, value)| Finding {
-                    at: operation.created_at.as_millisecond(),
-                    what,
-                    now: value,
-                }),
-        );
+    for operation in audit.operations().iter().filter(is_new) {
+        if operation.standing != Standing::Valid {
+            // Made and undone between two looks: nothing of it is left but that it happened.
+            findings.push(finding(operation.created_at, FindingWhat::Undone, None));
+            continue;
+        }
+        let next = operation.operation.state().map(Cow::into_owned);
+        let changed = differences(state.as_ref(), next.as_ref()).into_iter();
+        findings.extend(changed.map(|(what, value)| finding(operation.created_at, what, value)));
         state = next;
     }
     findings
@@ -328,14 +349,38 @@ mod tests {
     }
 
     #[test]
+    fn an_attack_that_was_undone_between_two_looks_is_found() {
+        let mut made = Made::new();
+        let first = made.entries[0].operation().unwrap().cid();
+        let mut stolen = state();
+        host(&mut stolen);
+        // By the lower key, and undone by the higher one an hour later.
+        made.push(&Operation::update(stolen, Some(first)).signed(&key(2)));
+        made.push(&Operation::update(state(), Some(first)).signed(&key(1)));
+        made.entries[1].nullified = true;
+        let (did, log) = (&made.did, &made.entries);
+        check(did, &log[..1], log, &[(1, FindingWhat::Undone, None)]);
+        // Seen while it stood, its undoing is a change back.
+        let mut seen = log[..2].to_vec();
+        seen[1].nullified = false;
+        check(did, &seen, log, &[(2, FindingWhat::Host, Some("https://one.example"))]);
+    }
+
+    #[test]
     fn a_log_that_is_not_what_it_was_is_found() {
         let rewritten = [(99, FindingWhat::Rewritten, None)];
         let (mut one, mut other) = (Made::new(), Made::new());
         one.change(host);
         other.change(|state| state.also_known_as.clear());
         let (did, log) = (&one.did, &one.entries);
-        check(did, log, &other.entries, &rewritten);
-        check(did, log, &log[..1], &rewritten);
+        let home = Some("https://one.example");
+        check(did, log, &log[..1], &[rewritten[0], (0, FindingWhat::Host, home)]);
+        let all = [
+            rewritten[0],
+            (1, FindingWhat::Host, home),
+            (1, FindingWhat::Handle, None),
+        ];
+        check(did, log, &other.entries, &all);
         check(did, log, &[], &rewritten);
         // One that breaks its own rules, whatever was known.
         let mut broken = log.clone();
@@ -351,6 +396,12 @@ mod tests {
         let finding = |at, what| Finding { at, what, now: None };
         let known = [finding(1, FindingWhat::Host), finding(2, FindingWhat::Rewritten)];
         assert!(is_same_alarm(&known, &finding(3, FindingWhat::Rewritten)));
+        let later = [
+            known.clone(),
+            [finding(3, FindingWhat::Key), finding(4, FindingWhat::Ended)],
+        ]
+        .concat();
+        assert!(is_same_alarm(&later, &finding(5, FindingWhat::Rewritten)));
         assert!(!is_same_alarm(&known[..1], &finding(3, FindingWhat::Rewritten)));
         assert!(!is_same_alarm(&known, &finding(3, FindingWhat::Host)));
     }

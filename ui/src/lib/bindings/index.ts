@@ -487,6 +487,8 @@ export type FindingWhat =
 "recovery_keys" | 
 /**  The identity was ended. */
 "ended" | 
+/**  It was changed, and that was undone, between two looks. */
+"undone" | 
 /**  The log does not continue the one that was known, or breaks its own rules. */
 "rewritten";
 

@@ -34,10 +34,10 @@ test('a change of an identity comes first while it can be undone, and is told la
   const with_ = (...findings: Finding[]) => ({ ...late, findings });
   check({ members: [member(), with_(changed('key', 71))] }, 'needs', /^The identity of 1 account/, /^Read/);
   check({ members: [with_(changed('key', 73), changed('handle', 1))] }, 'needs', /was not backed up/, /^Read/);
-  const alarms = (['host', 'handle', 'key', 'recovery_keys', 'ended', 'rewritten'] as const).map((what) =>
+  const alarms = (['host', 'handle', 'key', 'recovery_keys', 'ended', 'undone', 'rewritten'] as const).map((what) =>
     isAlarm(changed(what, 1), NOW),
   );
-  expect(alarms).toEqual([true, false, true, true, true, true]);
+  expect(alarms).toEqual([true, false, true, true, true, true, true]);
   expect(found(changed('host', 1, 'https://two.example'), NOW)).toMatch(/another host, https:\/\/two.example/);
   expect(found(changed('handle', 1, 'bob.example'), NOW)).toMatch(/took the handle bob.example at/);
   expect(found(changed('handle', 1), NOW)).toMatch(/lost its handle/);
