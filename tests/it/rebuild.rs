@@ -37,7 +37,7 @@ async fn a_new_computer_goes_on_where_the_old_one_ended() {
     network.kill(Server::A).await.unwrap();
     network.kill(Server::Plc).await.unwrap();
     let before = files_below(&new.place());
-    let taken = new.document(0, &["rebuild", "--from", &new.path("place")])["accounts"].clone();
+    let taken = new.document(0, &["vault", "open", &new.path("place")])["accounts"].clone();
     let dids: Vec<&str> = taken
         .as_array()
         .unwrap()

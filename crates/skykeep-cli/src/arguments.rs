@@ -127,6 +127,11 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         elsewhere: Option<Elsewhere>,
     },
+    /// Vaults that are no place yet
+    Vault {
+        #[command(subcommand)]
+        verb: VaultVerb,
+    },
     /// Say that a sudden loss was meant
     ConfirmShrink {
         /// Handle or DID
@@ -140,6 +145,34 @@ pub(crate) enum Verb {
     Inspect {
         #[command(subcommand)]
         what: InspectVerb,
+    },
+}
+
+impl Verb {
+    /// What has two names, under the one that is carried out.
+    pub(crate) fn plain(self) -> Self {
+        match self {
+            Self::Vault {
+                verb: VaultVerb::Open { folder, elsewhere },
+            } => Self::Rebuild {
+                from: folder,
+                elsewhere,
+            },
+            verb => verb,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VaultVerb {
+    /// Take over what a vault holds, and go on with it from here: as `rebuild`
+    #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+    Open {
+        /// The vault's folder
+        #[arg(required = true)]
+        folder: Option<PathBuf>,
+        #[command(subcommand)]
+        elsewhere: Option<Elsewhere>,
     },
 }
 
@@ -403,6 +436,10 @@ mod tests {
         check(&["rebuild", "s3"], &[&bucket[..], &then, &["--to", "x"]].concat(), true);
         check(&["rebuild", "s3"], &[&bucket[..], &then].concat(), false);
         check(&["rebuild", "s3"], &[&bucket[..], &["--to", "x"]].concat(), false);
+        check(&["vault", "open", "s3"], &bucket, true);
+        check(&["vault", "open", "s3"], &[&bucket[..], &then].concat(), false);
+        check(&["vault", "open", "/media/drive"], &[], true);
+        check(&["vault", "open"], &[], false);
         check(&["export", "a.test", "--to", "x", "--from", "Cloud"], &then, true);
         check(&["export", "a.test", "--to", "x"], &then, false);
     }

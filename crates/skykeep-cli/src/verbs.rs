@@ -21,6 +21,7 @@ const VERB_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Carries out a verb; whether everything is done and sound.
 pub(crate) fn run(verb: Verb, json: bool) -> bool {
+    let verb = verb.plain();
     let handed_in = match hand_in(&verb) {
         Ok(keys) => keys,
         Err(reason) => return refused(reason, json),
@@ -217,7 +218,7 @@ fn request(verb: Verb, handed_in: Option<&HandedIn>) -> Request {
             vault: absolute(&from.unwrap_or_default()),
         },
         Verb::ConfirmShrink { account } => Request::ConfirmShrink { account },
-        Verb::Run | Verb::Inspect { .. } => unreachable!("these two are not requests"),
+        Verb::Run | Verb::Inspect { .. } | Verb::Vault { .. } => unreachable!("these are not requests"),
     }
 }
 
