@@ -49,8 +49,9 @@ async fn what_happens_to_an_identity_is_seen_by_everyone_on_its_place() {
     assert_eq!(seen(&his, &["--anew"])["watched"], Value::Null, "his own runs do that");
 
     // While his computer sleeps, somebody moves his account to another host and takes the keys.
-    let keys = network.audit_log(&bob.did).await.unwrap()[0]["operation"]["rotationKeys"].clone();
-    let keys: Vec<Value> = keys.as_array().unwrap().iter().rev().cloned().collect();
+    let first = network.audit_log(&bob.did).await.unwrap()[0]["operation"].clone();
+    let mut keys = first["rotationKeys"].as_array().unwrap().clone();
+    keys.push(first["verificationMethods"]["atproto"].clone());
     let service = json!({ "type": "AtprotoPersonalDataServer", "endpoint": "https://harvest.example" });
     let change = json!({ "rotationKeys": keys, "services": { "atproto_pds": service } });
     let operation = network.sign_operation(bob, &session, change).await.unwrap();

@@ -124,7 +124,9 @@ async fn a_place_that_is_full_soon_is_told_before_it_is() {
     check(RoomState::Little).await;
     // A backup that still fits does not make it better.
     host.post(2);
-    completes(engine, did).await;
+    let end = engine.back_up(did).await.unwrap();
+    assert_eq!(end, RunEnd::Completed { changed: true });
+    assert_eq!(codes(engine, did).await, ["place_filling"]);
     assert!(engine.places().await.unwrap()[0].filling);
     std::fs::remove_file(film).unwrap();
     check(RoomState::Enough).await;
