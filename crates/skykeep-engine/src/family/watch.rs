@@ -80,6 +80,11 @@ impl Inner {
             match self.look_after(place, member, &did, before, now).await {
                 Ok(()) => {}
                 Err(error) if error.is_stop() => return Err(error),
+                // A directory that does not answer answers nobody else either.
+                Err(Error::Net(error)) if error.is_transient() => {
+                    debug!(%did, %error, "identities could not be looked at");
+                    break;
+                }
                 // Next time is soon enough.
                 Err(error) => debug!(%did, %error, "an identity could not be looked at"),
             }
